@@ -1,0 +1,108 @@
+"""What can go wrong, in the trade's words. Every error says what, where, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rapidfuzz import process
+
+
+class TowerError(Exception):
+    """The root of every error that Control Tower raises on purpose.
+
+    Args:
+        what: the fault, as a sentence.
+        where: the file, table, line or command that it concerns.
+        remedy: what a person can do about it.
+    """
+
+    def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
+        self.what, self.where, self.remedy = what, where, remedy
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        parts = [f"{self.where}: {self.what}" if self.where else self.what]
+        if self.remedy:
+            parts.append(f"({self.remedy})")
+        return " ".join(parts)
+
+
+class SettingError(TowerError):
+    """A setting is missing or makes no sense."""
+
+
+class SourceError(TowerError):
+    """A source could not be read. 'Could not read' is never 'empty'."""
+
+
+class MappingError(SourceError):
+    """A mapping names a file, column, table or value that is not there."""
+
+
+class ContractError(TowerError):
+    """A data contract is itself malformed, or asks for a rule that is not understood."""
+
+
+class ContractBreach(TowerError):
+    """A whole table breaks its contract; the lane stops before any case is touched."""
+
+    def __init__(self, what: str, *, contract: str, owner: str, rule: str, remedy: str = "") -> None:
+        self.contract, self.owner, self.rule = contract, owner, rule
+        super().__init__(
+            what,
+            where=f"contract {contract}, rule {rule}",
+            remedy=remedy or f"its owner is {owner}; no case was touched",
+        )
+
+
+class PolicyError(TowerError):
+    """A policy is malformed: names the file, the line and the nearest right name."""
+
+
+class LedgerError(TowerError):
+    """The ledger could not do what was asked of it."""
+
+
+class NotFound(LedgerError):
+    """No such case, proposal, run or approver."""
+
+
+class NotProved(TowerError):
+    """A person's identity was claimed and not proved."""
+
+
+class NoAuthority(TowerError):
+    """No ruling in the ledger covers this action. Nothing was done."""
+
+
+class AlreadyRuled(TowerError):
+    """Somebody else ruled first; says who, when and how."""
+
+
+class Stale(TowerError):
+    """What a proposal rested on has changed since; its ruling is void."""
+
+
+class StoreError(TowerError):
+    """A store refused, or its answer could not be understood."""
+
+
+class OutcomeUnknown(StoreError):
+    """A call to a store ended without an answer: it may or may not have happened."""
+
+
+class ServerError(TowerError):
+    """The Prefect server can't be reached, or does not agree with its client."""
+
+
+class BrokenChain(TowerError):
+    """A kept record, frame or noun is not what was kept."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A sentence offering the nearest known name, or the names there are when none is near."""
+    names = sorted(known)
+    match = process.extractOne(name, names, score_cutoff=60)
+    if match:
+        return f"did you mean {match[0]!r}?"
+    return f"there are: {', '.join(names[:12])}" if names else "there are none"

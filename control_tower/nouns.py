@@ -1,0 +1,228 @@
+"""The nouns of a case's life: `Case → Evidence → Risk → Proposal → Ruling → Authorised → Effect`.
+
+Each is frozen; a step hands on the next noun and never changes what it was handed. Each has a
+`digest`, the SHA-256 of its content in canonical JSON. `Authorised` is made in one place only,
+`control_tower.ledger.rulings`, from a ruling that is in the ledger.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+
+
+def canonical(content: Any) -> bytes:
+    """JSON with sorted keys and no spaces, so that equal content has equal bytes."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode()
+
+
+def digest_of(content: Any) -> str:
+    """SHA-256, in hex, of canonical JSON."""
+    return hashlib.sha256(canonical(content)).hexdigest()
+
+
+class Noun(BaseModel):
+    """A frozen value with a digest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of this noun's content."""
+        return digest_of(self.model_dump(mode="json"))
+
+
+class Action(StrEnum):
+    """What hands can do. Every one of them waits for a person."""
+
+    refund = "refund"
+    reship = "reship"
+    hold = "hold"
+
+
+class Answer(StrEnum):
+    """What a rule says. Missing evidence is `unknown`, never `no`."""
+
+    yes = "yes"
+    no = "no"
+    unknown = "unknown"
+
+
+class Verdict(StrEnum):
+    """What a person rules."""
+
+    approve = "approve"
+    reject = "reject"
+
+
+class EffectState(StrEnum):
+    """Where a logical effect stands. `unknown` blocks every retry until a read settles it."""
+
+    intended = "intended"
+    sent = "sent"
+    confirmed = "confirmed"
+    refused = "refused"
+    unknown = "unknown"
+
+
+class Severity(StrEnum):
+    """How soon somebody must look: sev1 in minutes, sev2 in hours, sev3 in a business day."""
+
+    sev1 = "sev1"
+    sev2 = "sev2"
+    sev3 = "sev3"
+
+
+class Money(Noun):
+    """An amount in integer minor units (cents) of one ISO 4217 currency."""
+
+    amount: int
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+
+    def __str__(self) -> str:
+        from babel.numbers import format_currency, get_currency_precision
+
+        units = self.amount / 10 ** get_currency_precision(self.currency)
+        return str(format_currency(units, self.currency, format="¤¤ #,##0.00", locale="en"))
+
+
+class Shop(Noun):
+    """Whose orders these are: identity, time zone, calendar country and home currency."""
+
+    id: str
+    time_zone: str
+    country: str
+    currency: str
+
+
+class Finding(Noun):
+    """One rule's answer about one order, with the values it saw and the sentence that explains it."""
+
+    kind: str
+    order_id: str
+    answer: Answer
+    sentence: str
+    values: dict[str, JsonValue]
+    missing: tuple[str, ...] = ()
+
+
+class Evidence(Noun):
+    """What is known of the orders of one case: the facts that rules read, as they were at `as_of`."""
+
+    as_of: AwareDatetime
+    facts: tuple[dict[str, JsonValue], ...]
+    tables: dict[str, str] = Field(description="digest of each accepted table by contract name")
+
+
+class Risk(Noun):
+    """How bad a case is, by policy: severity, money at risk, urgency, and the policy that said so."""
+
+    severity: Severity
+    score: int
+    money: Money | None
+    due_at: AwareDatetime
+    priority: float
+    policy: str = Field(description="policy id and version, as in fulfilment@1")
+
+
+class Case(Noun):
+    """One root cause: every finding that shares a pivot, with its owner and what it rests on."""
+
+    id: str
+    lane: str
+    shop: str
+    pivot: str = Field(description="what findings merged on, as in order:1001 or pickup:acme/2026-01-05/W1")
+    kinds: tuple[str, ...]
+    orders: tuple[str, ...]
+    team: str
+    owner: str = Field(description="the member of the team, as a seller or a warehouse; empty if none is known")
+    findings: tuple[Finding, ...]
+    evidence: Evidence
+    risk: Risk
+
+    @property
+    def title(self) -> str:
+        """One line that a person recognises the case by."""
+        kinds = ", ".join(kind.replace("_", " ") for kind in self.kinds)
+        of = self.pivot.partition(":")[2] if len(self.orders) == 1 else f"{len(self.orders)} orders, {self.pivot}"
+        return f"{kinds} · {of}"
+
+
+class Proposal(Noun):
+    """One action that policy recommends, and everything an approval of it covers."""
+
+    case_id: str
+    lane: str
+    shop: str
+    source: str = Field(description="where its evidence comes from, as in shop or folder:PATH")
+    mapping: str | None = None
+    action: Action
+    order_id: str
+    target: str = Field(description="what it acts on: an order, a payment or a fulfilment")
+    money: Money | None
+    rests_on: dict[str, JsonValue] = Field(description="the facts that must still hold when it acts")
+    evidence: str = Field(description="digest of what it rests on")
+    policy: str
+    reason: str
+    as_of: AwareDatetime | None = Field(description="the moment of a replay; None when the lane ran on now")
+
+    @cached_property
+    def covered(self) -> dict[str, JsonValue]:
+        """What a ruling covers: action, target, amount, currency, evidence and policy version."""
+        return {
+            "case": self.case_id,
+            "action": self.action.value,
+            "order": self.order_id,
+            "target": self.target,
+            "amount": self.money.amount if self.money else None,
+            "currency": self.money.currency if self.money else None,
+            "evidence": self.evidence,
+            "policy": self.policy,
+        }
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of what a ruling covers; the same proposal found again has the same digest."""
+        return digest_of(self.covered)
+
+    @property
+    def id(self) -> str:
+        """The first twelve characters of the digest: what a person types."""
+        return self.digest[:12]
+
+
+class Ruling(Noun):
+    """What one person ruled on one proposal digest, when, why, and through which door."""
+
+    proposal: str = Field(description="digest of the proposal")
+    verdict: Verdict
+    approver: str
+    reason: str
+    via: str
+    ruled_at: AwareDatetime
+
+
+class Effect(Noun):
+    """One logical effect on a store and where it stands."""
+
+    key: str = Field(description="unique for ever: the proposal's digest")
+    action: Action
+    order_id: str
+    money: Money | None
+    state: EffectState
+    store_reference: str = ""
+    detail: str = ""
+    at: AwareDatetime
+
+
+def as_json(moment: datetime) -> str:
+    """A moment as ISO 8601 text in UTC."""
+    from datetime import UTC
+
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

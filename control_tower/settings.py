@@ -1,0 +1,53 @@
+"""Where this tower keeps its state and whom it talks to: one typed object, read from TOWER_* variables."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The settings of one tower. Every state file lies under `home` unless a URL says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="TOWER_", frozen=True, extra="forbid")
+
+    home: Path = Field(default=Path(".tower"), description="the one folder that holds all state")
+    ledger_url: str | None = Field(default=None, description="SQLAlchemy URL of the ledger")
+    shop_url: str | None = Field(default=None, description="SQLAlchemy URL of the embedded shop")
+    artifacts_url: str | None = Field(default=None, description="fsspec URL of the kept artifacts")
+    data: Path | None = Field(default=None, description="folder of public data for tests and demos")
+    page_url: str = Field(default="http://127.0.0.1:4200", description="the Prefect UI, for links")
+    slack_token: SecretStr | None = Field(default=None, description="bot token; without it, the console")
+    slack_channel: str = Field(default="#control-tower", description="where digests and cases are posted")
+    slack_api_url: str = Field(default="https://slack.com/api/", description="another API root, for tests")
+    memory_limit: str = Field(default="2GB", description="memory that joins over evidence may use")
+
+    @cached_property
+    def folder(self) -> Path:
+        """`home`, absolute and made."""
+        folder = self.home.expanduser().resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @property
+    def ledger(self) -> str:
+        """URL of the ledger's database."""
+        return self.ledger_url or f"sqlite:///{self.folder / 'ledger.db'}"
+
+    @property
+    def shop(self) -> str:
+        """URL of the embedded shop's database."""
+        return self.shop_url or f"sqlite:///{self.folder / 'shop.db'}"
+
+    @property
+    def artifacts(self) -> str:
+        """URL of the folder or bucket that keeps every step's inputs and outputs."""
+        return self.artifacts_url or (self.folder / "artifacts").as_uri()
+
+
+def settings() -> Settings:
+    """Read the settings afresh from the environment."""
+    return Settings()
