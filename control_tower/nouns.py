@@ -146,6 +146,13 @@ class Case(Noun):
     evidence: Evidence
     risk: Risk
 
+    @cached_property
+    def material(self) -> str:
+        """Digest of what makes a change worth telling: never the passing of time alone."""
+        worth = self.model_dump(mode="json", include={"pivot", "kinds", "orders", "team", "owner"})
+        money = self.risk.money.model_dump() if self.risk.money else None
+        return digest_of([worth, self.risk.severity, money, self.risk.policy])
+
     @property
     def title(self) -> str:
         """One line that a person recognises the case by."""

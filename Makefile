@@ -1,0 +1,44 @@
+# make demo  - set up, then the main job on the embedded shop
+# make test  - set up, then the tests that need nothing but Python
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export DO_NOT_TRACK := 1
+
+.PHONY: help setup demo test test-all check lock clean
+
+help:
+	@echo "make setup | demo | test | test-all | check | lock | clean"
+
+setup: $(VENV)/.ready
+
+# Hashed lock first, then the project itself, editable; nothing to do when both are unchanged.
+$(VENV)/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Control Tower needs Python 3.11, 3.12 or 3.13; set PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup
+	$(BIN)/tower demo
+
+test: setup
+	$(BIN)/python -m pytest -m "not browser and not large"
+	@echo "left out: tests marked browser (Chromium) and large (100,000 orders); make test-all runs them"
+
+test-all: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+lock:
+	uv pip compile pyproject.toml --extra dev --extra bench --universal --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --quiet --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .tower

@@ -1,0 +1,44 @@
+"""Joins and windows over evidence: one DuckDB connection a step, bounded in memory, in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from control_tower.settings import Settings
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@contextmanager
+def joins(tower: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A private in-memory DuckDB that spills under the tower's folder and installs nothing."""
+    import duckdb
+
+    spill = tower.folder / "spill"
+    spill.mkdir(exist_ok=True)
+    connection = duckdb.connect(
+        config={
+            "memory_limit": tower.memory_limit,
+            "temp_directory": str(spill),
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+        }
+    )
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+    finally:
+        connection.close()
+
+
+def quoted(identifier: str) -> str:
+    """A SQL identifier that can't be anything else."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A SQL string literal that can't be anything else."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,115 @@
+"""The chain of a run: each record names what a step was given and gave, and the record before it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pydantic import AwareDatetime
+
+from control_tower.errors import BrokenChain, NotFound
+from control_tower.keeping.archive import Archive
+from control_tower.ledger.database import Ledger
+from control_tower.ledger.tables import ChainRow
+from control_tower.nouns import Noun, canonical, digest_of
+
+Address = tuple[str, str, str]  # shelf, digest, suffix
+
+
+class Record(Noun):
+    """One step of one run, kept: addresses of inputs and outputs, versions, and the record before."""
+
+    run: str
+    number: int
+    step: str
+    task_run: str
+    code: str
+    versions: dict[str, str]
+    inputs: dict[str, Address]
+    outputs: dict[str, Address]
+    error: str
+    started_at: AwareDatetime
+    ended_at: AwareDatetime
+    previous: str
+
+
+@dataclass(frozen=True)
+class Verified:
+    """How much of a chain was walked."""
+
+    run: str
+    records: int
+    files: int
+
+
+def _path(archive: Archive, run: str, number: int) -> str:
+    return f"{archive.root}/runs/{run}/{number:04d}.json"
+
+
+def append(archive: Archive, ledger: Ledger, run: str, content: dict[str, object]) -> Record:
+    """Add a record to a run's chain, then move the chain's head in the ledger."""
+    with ledger.write() as session:  # the write lock orders two processes that run one flow run
+        head = session.get(ChainRow, run) or ChainRow(run=run, length=0, head="")
+        record = Record.model_validate(content | {"run": run, "number": head.length + 1, "previous": head.head})
+        path = _path(archive, run, record.number)
+        archive.files.makedirs(path.rpartition("/")[0], exist_ok=True)
+        archive.files.pipe_file(path, canonical(record.model_dump(mode="json")))
+        head.length, head.head = record.number, record.digest
+        session.add(head)
+    return record
+
+
+def chain(archive: Archive, run: str) -> Iterator[Record]:
+    """The records of a run, in order, each checked against the one before.
+
+    Raises:
+        BrokenChain: names the record that does not fit.
+    """
+    previous, number = "", 1
+    while archive.files.exists(path := _path(archive, run, number)):
+        try:
+            content = json.loads(archive.files.cat_file(path))
+            record = Record.model_validate(content)
+        except ValueError as fault:
+            raise BrokenChain("is not a record", where=path) from fault
+        if record.previous != previous or record.number != number or record.run != run:
+            raise BrokenChain("does not follow the record before it", where=path)
+        if digest_of(content) != record.digest:
+            raise BrokenChain("is not in canonical form", where=path)
+        yield record
+        previous, number = record.digest, number + 1
+
+
+def verify(archive: Archive, ledger: Ledger, run: str) -> Verified:
+    """Walk a run's chain to the head that the ledger knows, and check every file it names.
+
+    Raises:
+        NotFound: no such run.
+        BrokenChain: what is missing or changed, to the file.
+    """
+    with ledger.read() as session:
+        head = session.get(ChainRow, run)
+    if head is None:
+        raise NotFound(f"no run {run} was kept", remedy="`tower audit verify` walks all there are")
+    last, count, seen = "", 0, set[Address]()
+    for record in chain(archive, run):
+        # A record past the head was written by a process killed before its commit: not part of the run.
+        if record.number > head.length:
+            break
+        last, count = record.digest, count + 1
+        for address in (*record.inputs.values(), *record.outputs.values()):
+            if address not in seen:
+                archive.verify(*address)
+                seen.add(address)
+    if (count, last) != (head.length, head.head):
+        raise BrokenChain(f"has {count} records that fit of the {head.length} in the ledger", where=f"run {run}")
+    return Verified(run=run, records=count, files=len(seen))
+
+
+def runs(ledger: Ledger) -> list[str]:
+    """Every run that has a chain."""
+    from sqlalchemy import select
+
+    with ledger.read() as session:
+        return sorted(session.scalars(select(ChainRow.run)))  # type: ignore[call-overload]

@@ -1,0 +1,187 @@
+"""`@step`: a Prefect task that keeps what it was given, what it gave back, and how it failed.
+
+Tasks hand on addresses (`Kept`) and batches of nouns (`Nouns`), never frames. Prefect neither caches
+nor persists a step: what is kept here is enough, and a step run again is run anew.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
+from importlib import resources
+from typing import Any, ParamSpec, TypeVar
+
+from pydantic import BaseModel, SecretStr
+
+from control_tower import __version__
+from control_tower.errors import SettingError
+from control_tower.keeping.archive import Archive, Kept, Nouns
+from control_tower.keeping.records import Address, append
+from control_tower.ledger import open_ledger
+from control_tower.settings import settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+ROOMS = ("control_tower", "data_contracts", "policies", "tasks", "flows", "desk")
+
+
+@lru_cache(maxsize=1)
+def code_version() -> str:
+    """The release and a hash of every source file, so that an edited checkout does not pass for a release."""
+    import hashlib
+
+    found = hashlib.sha256()
+    for room in ROOMS:
+        root = resources.files(room)
+        for file in sorted(_sources(root), key=lambda path: str(path)):
+            found.update(file.read_bytes())
+    return f"{__version__}+{found.hexdigest()[:12]}"
+
+
+def _sources(folder: Any) -> Iterator[Any]:
+    for entry in folder.iterdir():
+        if entry.is_dir() and entry.name != "__pycache__":
+            yield from _sources(entry)
+        elif entry.name.endswith((".py", ".yaml", ".sql")):
+            yield entry
+
+
+@lru_cache(maxsize=4)
+def open_archive(url: str) -> Archive:
+    """The archive at a URL; one for each URL and process."""
+    return Archive(url)
+
+
+def step(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a function a Prefect task whose inputs and outputs are kept, chained and shown in the UI."""
+    from prefect import task
+    from prefect.cache_policies import NO_CACHE
+
+    signature = inspect.signature(function)
+    name = function.__name__.replace("_", "-")
+
+    @functools.wraps(function)
+    def keeping(*args: P.args, **kwargs: P.kwargs) -> R:
+        tower = settings()
+        archive, ledger = open_archive(tower.artifacts), open_ledger(tower.ledger)
+        given = signature.bind(*args, **kwargs)
+        given.apply_defaults()
+        content: dict[str, Any] = {
+            "step": name,
+            "task_run": _task_run(),
+            "code": code_version(),
+            "versions": _versions(given.arguments),
+            "inputs": _keep(archive, given.arguments),
+            "outputs": {},
+            "error": "",
+            "started_at": datetime.now(UTC),
+        }
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as fault:
+            content |= {"error": f"{type(fault).__name__}: {fault}"[:2000], "ended_at": datetime.now(UTC)}
+            append(archive, ledger, _flow_run(), content)
+            raise
+        content["outputs"] = _keep(archive, {"result": result})
+        content["versions"] |= _versions({"result": result})
+        content["ended_at"] = datetime.now(UTC)
+        record = append(archive, ledger, _flow_run(), content)
+        _show(name, archive, record.inputs, record.outputs, record.versions, result)
+        return result
+
+    return task(name=name, persist_result=False, cache_policy=NO_CACHE)(keeping)  # type: ignore[return-value, arg-type]
+
+
+def _flow_run() -> str:
+    from prefect.runtime import flow_run
+
+    if not flow_run.id:
+        raise SettingError("a step runs inside a flow", remedy="call it from a flow")
+    return str(flow_run.id)
+
+
+def _task_run() -> str:
+    from prefect.runtime import task_run
+
+    return str(task_run.id or "")
+
+
+def _keep(archive: Archive, values: dict[str, Any]) -> dict[str, Address]:
+    """Keep each value; returns its address, and that of every frame inside it."""
+    addresses: dict[str, Address] = {}
+    for name, value in values.items():
+        if value is None:
+            continue
+        for inner, frame in _frames(name, value):
+            addresses[inner] = ("frames", frame.digest, "parquet")
+        if not isinstance(value, Kept):
+            addresses[name] = ("nouns", archive.keep_nouns(_plain(value)), "json")
+    return addresses
+
+
+def _frames(name: str, value: Any) -> Iterator[tuple[str, Kept]]:
+    if isinstance(value, Kept):
+        yield name, value
+    elif isinstance(value, BaseModel):
+        for field in type(value).model_fields:
+            yield from _frames(f"{name}.{field}", getattr(value, field))
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if isinstance(inner, Kept):
+                yield f"{name}.{key}", inner
+
+
+def _plain(value: Any) -> Any:
+    """JSON content of what may be kept; a secret may not."""
+    if isinstance(value, SecretStr):
+        raise SettingError("a secret can't be a step's input, because inputs are kept")
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if hasattr(value, "as_kept"):
+        return value.as_kept()
+    if isinstance(value, Nouns | list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def _versions(values: dict[str, Any]) -> dict[str, str]:
+    """The contracts and the policy that these values name."""
+    found: dict[str, str] = {}
+    for name, value in values.items():
+        for _, frame in _frames(name, value):
+            if frame.contract:
+                found[frame.contract.partition("@")[0]] = frame.contract
+        if isinstance(reference := getattr(value, "reference", None), str):
+            found["policy"] = reference
+    return found
+
+
+def _show(
+    name: str,
+    archive: Archive,
+    inputs: dict[str, Address],
+    outputs: dict[str, Address],
+    versions: dict[str, str],
+    result: object,
+) -> None:
+    """One markdown artifact in Prefect's UI: what went in, what came out, and where each lies."""
+    from prefect.artifacts import create_markdown_artifact
+
+    rows = dict(_frames("result", result))
+    lines = [f"### {name}", "", *_summary(result), "| | kept | rows | where |", "|---|---|---:|---|"]
+    for way, addresses in (("in", inputs), ("out", outputs)):
+        for label, address in addresses.items():
+            count = rows[label].rows if label in rows and way == "out" else ""
+            lines.append(f"| {way} | {label} | {count} | `{archive.path(*address)}` |")
+    lines += ["", "versions: " + ", ".join(sorted(versions.values()))] if versions else []
+    create_markdown_artifact(key=f"step-{name}", markdown="\n".join(lines), description=f"inputs and outputs of {name}")
+
+
+def _summary(result: object) -> list[str]:
+    shown = getattr(result, "markdown", None)
+    return [shown, ""] if isinstance(shown, str) else []

@@ -1,0 +1,258 @@
+"""Cases and proposals in the book: found again they append and never double; gone, they close."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from control_tower.errors import NotFound
+from control_tower.ledger.database import Ledger
+from control_tower.ledger.rulings import proposal_row
+from control_tower.ledger.tables import CaseRow, EffectRow, EventRow, ProposalRow, RulingRow
+from control_tower.nouns import Case, Proposal
+
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What one run changed in the book: case ids opened, updated, closed and left as they were."""
+
+    opened: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+    same: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Dossier:
+    """All that the book holds on one case."""
+
+    row: CaseRow
+    case: Case
+    proposals: tuple[ProposalRow, ...] = ()
+    rulings: dict[str, RulingRow] = field(default_factory=dict)
+    effects: dict[str, EffectRow] = field(default_factory=dict)
+    events: tuple[EventRow, ...] = ()
+
+
+def _batches(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    return (items[start : start + BATCH] for start in range(0, len(items), BATCH))
+
+
+def _columns(case: Case) -> dict[str, Any]:
+    money = case.risk.money
+    return {
+        "id": case.id,
+        "lane": case.lane,
+        "shop": case.shop,
+        "pivot": case.pivot,
+        "title": case.title[:200],
+        "standing": "open",
+        "material": case.material,
+        "severity": case.risk.severity.value,
+        "team": case.team,
+        "owner": case.owner,
+        "amount": money.amount if money else None,
+        "currency": money.currency if money else None,
+        "priority": case.risk.priority,
+        "due_at": case.risk.due_at,
+        "seen_as_of": case.evidence.as_of,
+        "closed_at": None,
+        "closed_reason": "",
+        "body": case.model_dump(mode="json"),
+    }
+
+
+def newest_view(ledger: Ledger, lane: str, shop: str) -> datetime | None:
+    """The latest `as_of` at which this lane has looked at this shop, if it has opened any case."""
+    with ledger.read() as session:
+        statement = (
+            select(CaseRow.seen_as_of)  # type: ignore[call-overload]
+            .where(CaseRow.lane == lane, CaseRow.shop == shop)
+            .order_by(CaseRow.seen_as_of.desc())  # type: ignore[attr-defined]
+            .limit(1)
+        )
+        moment: datetime | None = session.scalars(statement).first()
+        return moment
+
+
+def record_cases(ledger: Ledger, lane: str, shop: str, cases: Sequence[Case], now: datetime) -> Changes:
+    """Bring the book to what this run found: open, append, close; in one transaction.
+
+    A case keeps the due time it was opened with. An open case of this lane and shop that was not
+    found again closes with a reason. A closed case found again opens again under its own id.
+    """
+    opened: list[Case] = []
+    updated: list[Case] = []
+    same: list[str] = []
+    events: list[dict[str, Any]] = []
+
+    def note(case_id: str, what: str, detail: str) -> None:
+        events.append({"subject": f"case:{case_id}", "what": what, "detail": detail, "at": now})
+
+    with ledger.write() as session:
+        known = {
+            row.id: row
+            for row in session.execute(
+                select(CaseRow.id, CaseRow.material, CaseRow.standing).where(  # type: ignore[call-overload]
+                    CaseRow.lane == lane, CaseRow.shop == shop
+                )
+            )
+        }
+        for case in cases:
+            before = known.get(case.id)
+            if before is None:
+                opened.append(case)
+                note(case.id, "opened", case.title)
+            elif before.standing == "closed":
+                updated.append(case)
+                note(case.id, "opened again", case.title)
+            elif before.material != case.material:
+                updated.append(case)
+                note(case.id, "changed", case.title)
+            else:
+                same.append(case.id)
+        for batch in _batches(opened):
+            session.execute(insert(CaseRow), [_columns(case) | {"opened_at": now} for case in batch])
+        for case in updated:
+            columns = _columns(case)
+            if known[case.id].standing == "open":
+                del columns["due_at"]
+            session.execute(update(CaseRow).where(CaseRow.id == case.id).values(columns))  # type: ignore[arg-type]
+        found = {case.id for case in cases}
+        gone = [id for id, row in known.items() if row.standing == "open" and id not in found]
+        for batch in _batches(gone):
+            session.execute(
+                update(CaseRow)
+                .where(CaseRow.id.in_(batch))  # type: ignore[attr-defined]
+                .values(standing="closed", closed_at=now, closed_reason="its cause is gone from the evidence")
+            )
+            session.execute(
+                update(ProposalRow)
+                .where(ProposalRow.case_id.in_(batch), ProposalRow.standing == "waiting")  # type: ignore[attr-defined, arg-type]
+                .values(standing="withdrawn", detail="the case closed: its cause is gone from the evidence")
+            )
+        for case_id in gone:
+            note(case_id, "closed", "its cause is gone from the evidence")
+        for batch in _batches(events):
+            session.execute(insert(EventRow), list(batch))
+    return Changes(tuple(c.id for c in opened), tuple(c.id for c in updated), tuple(gone), tuple(same))
+
+
+def record_proposals(ledger: Ledger, proposals: Sequence[Proposal], now: datetime) -> tuple[Proposal, ...]:
+    """Write down the proposals that the book does not hold; returns those that wait for a person.
+
+    A waiting proposal of the same case whose digest was not proposed again is withdrawn: what it
+    rested on, its amount or its policy has changed.
+    """
+    by_case: dict[str, set[str]] = {}
+    for proposal in proposals:
+        by_case.setdefault(proposal.case_id, set()).add(proposal.digest)
+    waiting: set[str] = set()
+    known: set[str] = set()
+    with ledger.write() as session:
+        for batch in _batches(sorted(by_case)):
+            for row in session.scalars(select(ProposalRow).where(ProposalRow.case_id.in_(batch))):  # type: ignore[attr-defined]
+                known.add(row.digest)
+                if row.digest not in by_case[row.case_id]:
+                    if row.standing == "waiting":
+                        row.standing, row.detail = "withdrawn", "what it rested on has changed"
+                elif row.standing == "withdrawn":
+                    row.standing, row.detail, row.flow_run_id = "waiting", "", None
+                if row.standing == "waiting":
+                    waiting.add(row.digest)
+        fresh = {p.digest: p for p in proposals if p.digest not in known}
+        rows = [
+            {
+                "digest": p.digest,
+                "case_id": p.case_id,
+                "order_id": p.order_id,
+                "standing": "waiting",
+                "detail": "",
+                "opened_at": now,
+                "body": p.model_dump(mode="json"),
+            }
+            for p in fresh.values()
+        ]
+        for batch in _batches(rows):
+            session.execute(insert(ProposalRow), list(batch))
+    return tuple({p.digest: p for p in proposals if p.digest in waiting or p.digest in fresh}.values())
+
+
+def paused_as(ledger: Ledger, runs: dict[str, str]) -> None:
+    """Write down which flow run waits for which proposal (digest → flow run id)."""
+    with ledger.write() as session:
+        for digest, run in runs.items():
+            session.execute(
+                update(ProposalRow).where(ProposalRow.digest == digest).values(flow_run_id=run)  # type: ignore[arg-type]
+            )
+
+
+def settle_proposal(ledger: Ledger, digest: str, standing: str, detail: str, now: datetime) -> None:
+    """Write down how a proposal ended: done, refused, void."""
+    with ledger.write() as session:
+        row = session.get_one(ProposalRow, digest)
+        row.standing, row.detail = standing, detail[:1000]
+        for subject in (f"proposal:{digest}", f"case:{row.case_id}"):
+            session.add(EventRow(subject=subject, what=standing, detail=detail[:1000], at=now))
+
+
+def queue(ledger: Ledger, *, standing: str = "open", limit: int | None = None) -> list[CaseRow]:
+    """Cases by priority, highest first."""
+    with ledger.read() as session:
+        statement = (
+            select(CaseRow).where(CaseRow.standing == standing).order_by(CaseRow.priority.desc(), CaseRow.id)  # type: ignore[attr-defined, arg-type]
+        )
+        return list(session.scalars(statement.limit(limit) if limit else statement))
+
+
+def waiting_proposals(ledger: Ledger) -> list[ProposalRow]:
+    """Proposals that wait for a person, oldest first."""
+    with ledger.read() as session:
+        return list(
+            session.scalars(
+                select(ProposalRow)
+                .where(ProposalRow.standing == "waiting")  # type: ignore[arg-type]
+                .order_by(ProposalRow.opened_at, ProposalRow.digest)  # type: ignore[arg-type]
+            )
+        )
+
+
+def find_proposal(ledger: Ledger, handle: str) -> ProposalRow:
+    """The proposal that a digest or its first characters name."""
+    with ledger.read() as session:
+        return proposal_row(session, handle)
+
+
+def dossier(ledger: Ledger, handle: str) -> Dossier:
+    """Everything on the case whose id, or one of whose proposals, begins with `handle`.
+
+    Raises:
+        NotFound: none, or more than one.
+    """
+    handle = handle.strip().lower()
+    with ledger.read() as session:
+        rows = list(session.scalars(select(CaseRow).where(CaseRow.id.startswith(handle)).limit(2)))  # type: ignore[attr-defined]
+        if not rows and len(handle) >= 8:
+            rows = [session.get_one(CaseRow, proposal_row(session, handle).case_id)]
+        if len(rows) != 1 or not handle:
+            raise NotFound(f"{len(rows) or 'no'} cases begin with {handle!r}", remedy="`tower queue` lists them")
+        (row,) = rows
+        proposals = tuple(session.scalars(select(ProposalRow).where(ProposalRow.case_id == row.id)))  # type: ignore[arg-type]
+        digests = [p.digest for p in proposals]
+        subjects = [f"case:{row.id}"] + [f"{noun}:{d}" for d in digests for noun in ("proposal", "effect")]
+        return Dossier(
+            row=row,
+            case=Case.model_validate(row.body),
+            proposals=proposals,
+            rulings={r.proposal: r for r in session.scalars(select(RulingRow).where(RulingRow.proposal.in_(digests)))},  # type: ignore[attr-defined]
+            effects={e.key: e for e in session.scalars(select(EffectRow).where(EffectRow.key.in_(digests)))},  # type: ignore[attr-defined]
+            events=tuple(
+                session.scalars(select(EventRow).where(EventRow.subject.in_(subjects)).order_by(EventRow.id))  # type: ignore[attr-defined, arg-type]
+            ),
+        )

@@ -1,0 +1,78 @@
+"""The ledger's database: one engine, moments that keep their zone, and transactions that lock first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import DateTime, Dialect, Engine, create_engine, event
+from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import SQLModel
+
+
+class Moment(TypeDecorator[datetime]):
+    """A timezone-aware datetime, stored in UTC; SQLite alone would forget the zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive time: nobody could say which moment it means."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("the ledger keeps moments, not naive times")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Hand back an aware moment."""
+        return None if value is None else value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
+
+
+def _tune_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # SQLAlchemy's own BEGIN below, not the driver's late one
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: Any) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+class Ledger:
+    """The book of cases, proposals, rulings and effects. Every write is one transaction."""
+
+    def __init__(self, url: str) -> None:
+        from control_tower.ledger import tables
+
+        self.url = url
+        self.engine: Engine = create_engine(url, pool_pre_ping=True)
+        if self.engine.dialect.name == "sqlite":
+            event.listen(self.engine, "connect", _tune_sqlite)
+            # A deferred transaction could read, wait, and then fail to write; this one waits first.
+            event.listen(self.engine, "begin", _begin_immediate)
+        SQLModel.metadata.create_all(self.engine, tables=tables.ALL)
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction: all of it, or none of it."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that takes no lock and writes nothing."""
+        engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        with Session(engine, expire_on_commit=False) as session:
+            yield session
+
+
+@lru_cache(maxsize=8)
+def open_ledger(url: str) -> Ledger:
+    """Open (and at first make) the ledger at a SQLAlchemy URL; one for each URL and process."""
+    return Ledger(url)

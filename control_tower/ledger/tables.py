@@ -1,0 +1,122 @@
+"""What the ledger keeps, a row each. A `body` is the noun itself, as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import JSON, Column, Index
+from sqlmodel import Field, SQLModel
+
+from control_tower.ledger.database import Moment
+
+
+def _moment(*, index: bool = False, nullable: bool = False) -> Column[datetime]:
+    return Column(Moment, index=index, nullable=nullable)
+
+
+class CaseRow(SQLModel, table=True):
+    """One case: one root cause in one shop, for as long as it lasts."""
+
+    __tablename__ = "cases"
+    id: str = Field(primary_key=True)
+    lane: str = Field(index=True)
+    shop: str
+    pivot: str
+    title: str
+    standing: str = Field(index=True)  # open | closed
+    material: str  # digest of what makes a change worth telling
+    severity: str
+    team: str = Field(index=True)
+    owner: str
+    amount: int | None = None
+    currency: str | None = None
+    priority: float
+    due_at: datetime = Field(sa_column=_moment())
+    opened_at: datetime = Field(sa_column=_moment())
+    seen_as_of: datetime = Field(sa_column=_moment())
+    closed_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    closed_reason: str = ""
+    body: dict[str, object] = Field(sa_column=Column(JSON, nullable=False))
+    __table_args__ = (Index("cases_by_lane_and_shop", "lane", "shop", "standing"),)
+
+
+class ProposalRow(SQLModel, table=True):
+    """One proposal: unique by what a ruling on it would cover."""
+
+    __tablename__ = "proposals"
+    digest: str = Field(primary_key=True)
+    case_id: str = Field(index=True)
+    order_id: str = Field(index=True)
+    standing: str = Field(index=True)  # waiting | approved | rejected | void | withdrawn | done | refused
+    detail: str = ""
+    flow_run_id: str | None = None
+    opened_at: datetime = Field(sa_column=_moment())
+    body: dict[str, object] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class RulingRow(SQLModel, table=True):
+    """One ruling: the primary key makes a second one for the same proposal impossible."""
+
+    __tablename__ = "rulings"
+    proposal: str = Field(primary_key=True)
+    verdict: str
+    approver: str
+    reason: str
+    via: str
+    ruled_at: datetime = Field(sa_column=_moment())
+    covered: dict[str, object] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class ApproverRow(SQLModel, table=True):
+    """One enrolled person; of the token only a hash is kept."""
+
+    __tablename__ = "approvers"
+    name: str = Field(primary_key=True)
+    token_hash: str
+    enrolled_at: datetime = Field(sa_column=_moment())
+    revoked_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+
+
+class EffectRow(SQLModel, table=True):
+    """One logical effect; the primary key makes it happen at most once."""
+
+    __tablename__ = "effects"
+    key: str = Field(primary_key=True)
+    action: str
+    order_id: str = Field(index=True)
+    amount: int | None = None
+    currency: str | None = None
+    state: str = Field(index=True)
+    store_reference: str = ""
+    prior: dict[str, object] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    detail: str = ""
+    holder: str = ""  # the process that may call the store now
+    held_until: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    intended_at: datetime = Field(sa_column=_moment())
+    changed_at: datetime = Field(sa_column=_moment())
+
+
+class EventRow(SQLModel, table=True):
+    """What happened to a case, a proposal or an effect, in order; rows are only added."""
+
+    __tablename__ = "events"
+    id: int | None = Field(default=None, primary_key=True)
+    subject: str = Field(index=True)
+    what: str
+    detail: str
+    at: datetime = Field(sa_column=_moment())
+
+
+class ChainRow(SQLModel, table=True):
+    """The head of one run's chain of records, so that a missing tail is seen."""
+
+    __tablename__ = "chains"
+    run: str = Field(primary_key=True)
+    length: int
+    head: str
+
+
+ALL = [
+    row.__table__  # type: ignore[attr-defined]
+    for row in (CaseRow, ProposalRow, RulingRow, ApproverRow, EffectRow, EventRow, ChainRow)
+]
