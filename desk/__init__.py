@@ -1,1 +1,1 @@
-""""""
+"""Where people sit: the `tower` command."""

@@ -1,1 +1,1 @@
-""""""
+"""What runs: one lane a file."""

@@ -1,1 +1,1 @@
-""""""
+"""The steps that flows are made of: each does one thing, and keeps its inputs and output."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import uuid4
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from control_tower.errors import BrokenChain
 from control_tower.nouns import Noun, canonical
@@ -21,11 +21,13 @@ N = TypeVar("N", bound=Noun)
 CHUNK = 1 << 20
 
 
-class Kept(Noun):
+class Kept(BaseModel):
     """The address of a kept frame: what tasks hand on in place of the frame itself."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
     name: str
-    digest: str = Field(description="SHA-256 of the Parquet file")  # type: ignore[assignment]
+    digest: str = Field(description="SHA-256 of the Parquet file")
     rows: int
     columns: tuple[str, ...]
     contract: str = ""

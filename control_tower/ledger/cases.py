@@ -144,13 +144,15 @@ def record_cases(ledger: Ledger, lane: str, shop: str, cases: Sequence[Case], no
     return Changes(tuple(c.id for c in opened), tuple(c.id for c in updated), tuple(gone), tuple(same))
 
 
-def record_proposals(ledger: Ledger, proposals: Sequence[Proposal], now: datetime) -> tuple[Proposal, ...]:
-    """Write down the proposals that the book does not hold; returns those that wait for a person.
+def record_proposals(
+    ledger: Ledger, cases: Iterable[str], proposals: Sequence[Proposal], now: datetime
+) -> tuple[Proposal, ...]:
+    """Write down what these cases propose now; returns the proposals that wait for a person.
 
-    A waiting proposal of the same case whose digest was not proposed again is withdrawn: what it
-    rested on, its amount or its policy has changed.
+    A waiting proposal of one of the cases that was not proposed again is withdrawn: what it rested
+    on, its amount or its policy has changed.
     """
-    by_case: dict[str, set[str]] = {}
+    by_case: dict[str, set[str]] = {case: set() for case in cases}
     for proposal in proposals:
         by_case.setdefault(proposal.case_id, set()).add(proposal.digest)
     waiting: set[str] = set()
@@ -202,6 +204,12 @@ def settle_proposal(ledger: Ledger, digest: str, standing: str, detail: str, now
             session.add(EventRow(subject=subject, what=standing, detail=detail[:1000], at=now))
 
 
+def note(ledger: Ledger, subject: str, what: str, detail: str, now: datetime) -> None:
+    """Add a line to the history of a case, a proposal or an effect."""
+    with ledger.write() as session:
+        session.add(EventRow(subject=subject, what=what, detail=detail[:1000], at=now))
+
+
 def queue(ledger: Ledger, *, standing: str = "open", limit: int | None = None) -> list[CaseRow]:
     """Cases by priority, highest first."""
     with ledger.read() as session:
@@ -221,6 +229,51 @@ def waiting_proposals(ledger: Ledger) -> list[ProposalRow]:
                 .order_by(ProposalRow.opened_at, ProposalRow.digest)  # type: ignore[arg-type]
             )
         )
+
+
+def unopened(ledger: Ledger, lane: str, shop: str) -> list[tuple[CaseRow, ProposalRow]]:
+    """Proposals of one lane and shop that wait and have no paused run yet, most urgent case first."""
+    with ledger.read() as session:
+        statement = (
+            select(CaseRow, ProposalRow)
+            .join(ProposalRow, ProposalRow.case_id == CaseRow.id)  # type: ignore[arg-type]
+            .where(
+                CaseRow.lane == lane,  # type: ignore[arg-type]
+                CaseRow.shop == shop,  # type: ignore[arg-type]
+                ProposalRow.standing == "waiting",  # type: ignore[arg-type]
+                ProposalRow.flow_run_id.is_(None),  # type: ignore[union-attr]
+            )
+            .order_by(CaseRow.priority.desc(), ProposalRow.digest)  # type: ignore[attr-defined]
+        )
+        return [(case, proposal) for case, proposal in session.execute(statement)]
+
+
+def dossiers(ledger: Ledger, ids: Sequence[str]) -> list[Dossier]:
+    """The dossiers of many cases at once, without their history."""
+    found: list[Dossier] = []
+    with ledger.read() as session:
+        for batch in _batches(ids):
+            rows = session.scalars(select(CaseRow).where(CaseRow.id.in_(batch))).all()  # type: ignore[attr-defined]
+            proposals = session.scalars(select(ProposalRow).where(ProposalRow.case_id.in_(batch))).all()  # type: ignore[attr-defined]
+            digests = [row.digest for row in proposals]
+            rulings = {
+                row.proposal: row
+                for some in _batches(digests)
+                for row in session.scalars(select(RulingRow).where(RulingRow.proposal.in_(some)))  # type: ignore[attr-defined]
+            }
+            by_case: dict[str, list[ProposalRow]] = {}
+            for row in proposals:
+                by_case.setdefault(row.case_id, []).append(row)
+            found += [
+                Dossier(
+                    row=case,
+                    case=Case.model_validate(case.body),
+                    proposals=tuple(by_case.get(case.id, ())),
+                    rulings={p.digest: rulings[p.digest] for p in by_case.get(case.id, ()) if p.digest in rulings},
+                )
+                for case in rows
+            ]
+    return found
 
 
 def find_proposal(ledger: Ledger, handle: str) -> ProposalRow:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 from sqlalchemy import or_, select, update
 
@@ -22,14 +23,14 @@ LEASE = timedelta(seconds=60)
 OPEN = (EffectState.intended.value, EffectState.sent.value, EffectState.unknown.value)
 
 
-def this_process() -> str:
-    """The name under which this process holds a lease: host/pid."""
-    return f"{socket.gethostname()}/{os.getpid()}"
+def new_holder() -> str:
+    """A name under which to hold one lease: host/pid/one try. Two threads of a process are two holders."""
+    return f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
 
 
 def abandoned(holder: str) -> bool:
     """Whether the holder of a lease is known to be dead: a process of this machine that is gone."""
-    host, _, pid = holder.partition("/")
+    host, pid, *_ = [*holder.split("/"), "", ""]
     if host != socket.gethostname() or not pid.isdigit():
         return False
     try:
@@ -96,7 +97,7 @@ def intend(ledger: Ledger, authorised: Authorised, holder: str, now: datetime) -
             update(EffectRow)
             .where(
                 EffectRow.key == row.key,
-                or_(EffectRow.held_until.is_(None), EffectRow.held_until < now, EffectRow.holder == holder),  # type: ignore[union-attr, operator]
+                or_(EffectRow.held_until.is_(None), EffectRow.held_until < now),  # type: ignore[union-attr, operator]
             )
             .values(holder=holder, held_until=now + LEASE)
         )
@@ -139,6 +140,13 @@ def move(
         session.add(EventRow(subject=f"effect:{key}", what=state.value, detail=detail[:1000], at=now))
         row = session.get_one(EffectRow, key, populate_existing=True)
         return _noun(row)
+
+
+def find_effect(ledger: Ledger, key: str) -> Effect | None:
+    """Where one effect stands, if it was ever intended."""
+    with ledger.read() as session:
+        row = session.get(EffectRow, key)
+        return _noun(row) if row else None
 
 
 def list_effects(ledger: Ledger) -> list[Effect]:

@@ -1,1 +1,1 @@
-""""""
+"""Slack, outgoing: messages, a durable outbox, and delivery."""

@@ -46,7 +46,7 @@ def ledger(tmp_path: Path) -> Ledger:
 @pytest.fixture
 def waiting(ledger: Ledger) -> Proposal:
     proposal = refund()
-    record_proposals(ledger, [proposal], NOW)
+    record_proposals(ledger, [], [proposal], NOW)
     return proposal
 
 
@@ -164,13 +164,13 @@ def test_a_handle_that_is_too_short_or_hostile_names_nothing(ledger: Ledger, wai
 
 
 def test_a_withdrawn_proposal_takes_no_ruling(ledger: Ledger, waiting: Proposal) -> None:
-    record_proposals(ledger, [refund(amount=3000)], NOW)
+    record_proposals(ledger, [], [refund(amount=3000)], NOW)
     with pytest.raises(AlreadyRuled, match="no longer waits"):
         say(ledger, waiting, "ana", enrol(ledger, "ana", NOW))
 
 
 def test_the_same_proposal_found_again_is_one_proposal(ledger: Ledger, waiting: Proposal) -> None:
-    again = record_proposals(ledger, [refund()], NOW)
+    again = record_proposals(ledger, [], [refund()], NOW)
     assert [p.digest for p in again] == [waiting.digest]
     with ledger.read() as session:
         assert session.query(ProposalRow).count() == 1

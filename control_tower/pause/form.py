@@ -1,0 +1,87 @@
+"""The form that a person fills in to resume a run, and the rows by which Prefect shows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal
+
+from prefect.client.schemas.objects import State
+from prefect.input import RunInput, keyset_from_base_key, keyset_from_paused_state
+from prefect.states import Suspended
+from pydantic import ConfigDict, Field, SecretStr, ValidationError
+
+PATIENCE = timedelta(days=30)
+PREFIX = "suspended-"
+
+
+def _nothing_or_all(schema: dict[str, Any]) -> None:
+    """Left empty, a form is a mere wake-up; else it names the person, the proof and the verdict."""
+    needed = ("approver", "token", "verdict")
+    schema["dependentRequired"] = {
+        name: [other for other in needed if other != name] for name in schema["properties"]
+    }
+    for field_schema in schema["properties"].values():
+        field_schema.pop("default", None)  # a field that a person did not touch is not sent
+
+
+def _drop_down(schema: dict[str, Any]) -> None:
+    schema.pop("anyOf", None)
+    schema |= {"type": "string", "enum": ["approve", "reject"]}
+
+
+class RulingForm(RunInput):
+    """Your ruling. Left empty, it only wakes the run, which then looks for a ruling in the ledger."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_nothing_or_all, hide_input_in_errors=True)
+
+    approver: str = Field("", description="Your enrolled name.")
+    token: SecretStr = Field(SecretStr(""), description="Your personal token. It is erased once it was read.")
+    verdict: Literal["approve", "reject"] | None = Field(
+        None, description="What you rule.", json_schema_extra=_drop_down
+    )
+    reason: str = Field("", description="Why. A rejection needs words.", max_length=2000)
+
+
+@dataclass(frozen=True)
+class FormAnswer:
+    """What was typed into the form. The token is never shown."""
+
+    approver: str
+    token: str = field(repr=False)
+    verdict: str
+    reason: str
+
+
+def form_rows(base_key: str, description: str) -> Iterator[tuple[str, str]]:
+    """The rows that make Prefect show the form at a pause: key and JSON text, schema first."""
+    keyset = keyset_from_base_key(PREFIX + base_key)
+    yield keyset["schema"], json.dumps(RulingForm.model_json_schema())
+    yield keyset["description"], json.dumps(description)
+
+
+def response_key(base_key: str) -> str:
+    """Where Prefect puts what was typed into the form of a pause."""
+    return keyset_from_base_key(PREFIX + base_key)["response"]
+
+
+def suspended(base_key: str, timeout: timedelta) -> State[Any]:
+    """The state of a run that waits at this pause with its form."""
+    state: State[Any] = Suspended(timeout_seconds=int(timeout.total_seconds()), pause_key=base_key)
+    state.state_details.run_input_keyset = {
+        str(name): key for name, key in keyset_from_paused_state(state).items()
+    }
+    return state
+
+
+def understood(text: str) -> FormAnswer | None:
+    """The answer in a response row; None when it was written past the form and is not whole."""
+    try:
+        form = RulingForm.model_validate_json(text)
+    except ValidationError:
+        return None
+    if form.verdict is None:
+        return None
+    return FormAnswer(form.approver, form.token.get_secret_value(), form.verdict, form.reason)

@@ -1,0 +1,184 @@
+"""Waiting and waking: what the woken run reads, how it waits again, and who may wake it (anybody)."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, NoReturn
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun, FlowRunInput, State
+from prefect.client.schemas.responses import OrchestrationResult, SetStateStatus
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.exceptions import ObjectNotFound, Pause
+from prefect.states import Scheduled
+from prefect.utilities.engine import propose_state_sync
+
+from control_tower.errors import NotFound, ServerError
+from control_tower.pause.form import (
+    PATIENCE,
+    PREFIX,
+    FormAnswer,
+    form_rows,
+    response_key,
+    suspended,
+    understood,
+)
+
+TRIES = 8
+_KEY = re.compile(PREFIX + r"(?P<key>[a-z0-9-]+)-(?P<attempt>\d+)-(?P<part>schema|description|response)")
+
+
+class Wake(StrEnum):
+    """What a wake-up came to: the run goes on, it was on its way already, or it had completed."""
+
+    resumed = "resumed"
+    underway = "underway"
+    completed = "completed"
+
+
+def answer(flow_run_id: UUID | None = None) -> FormAnswer | None:
+    """What was typed into the form of the latest pause, if anything; it is erased before it is returned.
+
+    Args:
+        flow_run_id: the run; the current one when left out.
+    """
+    run = flow_run_id or _current().id
+    with get_client(sync_client=True) as client:
+        rows = _rows(client, run)
+        typed = [row for row in rows if row.key.endswith("-response")]
+        _erase(client, run, typed)
+    key, attempt = _latest(rows, run)
+    latest = response_key(f"{key}-{attempt}")
+    return next((understood(row.value) for row in typed if row.key == latest), None)
+
+
+def pause_again(description: str, timeout: timedelta = PATIENCE) -> NoReturn:
+    """Suspend the current run under its next key, and leave it; the form shows the description.
+
+    The form is stored before the state changes, so that no crash leaves a run that can't be resumed.
+
+    Args:
+        description: markdown, with the reason why it waits again.
+
+    Raises:
+        ServerError: called in a task or in a run without a deployment, or the server says no.
+    """
+    run = _current()
+    if TaskRunContext.get() is not None or run.deployment_id is None:
+        raise ServerError("only the run of a deployment can wait, and not inside a task")
+    with get_client(sync_client=True) as client:
+        before = _rows(client, run.id)
+        key, attempt = _latest(before, run.id)
+        for name, value in form_rows(f"{key}-{attempt + 1}", description):
+            client.create_flow_run_input(run.id, name, value)
+        state = propose_state_sync(client, suspended(f"{key}-{attempt + 1}", timeout), flow_run_id=run.id)
+        if not state.is_paused():
+            raise ServerError(f"the run can't wait: it is {state.name}", where=f"flow run {run.id}")
+        _erase(client, run.id, before)
+    raise Pause(state=state)
+
+
+def _current() -> FlowRun:
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        raise ServerError("this is no flow run")
+    return context.flow_run
+
+
+def _rows(client: SyncPrefectClient, run: UUID) -> list[FlowRunInput]:
+    found = client.filter_flow_run_input(run, key_prefix=PREFIX, limit=200, exclude_keys=set())
+    return [row for row in found if _KEY.fullmatch(row.key)]
+
+
+def _latest(rows: Sequence[FlowRunInput], run: UUID) -> tuple[str, int]:
+    """The key and number of the latest pause, read from the forms there are: never one used before.
+
+    Prefect's own count forgets: a retry, a crash or a forced state clears it.
+    """
+    matches = (_KEY.fullmatch(row.key) for row in rows if row.key.endswith("-schema"))
+    pauses = [(match["key"], int(match["attempt"])) for match in matches if match]
+    return max(pauses, key=lambda pause: pause[1], default=(f"ruling-{run}", 0))
+
+
+def _erase(client: SyncPrefectClient, run: UUID, rows: Sequence[FlowRunInput]) -> None:
+    for row in rows:
+        try:
+            client.delete_flow_run_input(run, row.key)
+        except ObjectNotFound:
+            continue
+
+
+def resume(flow_run_id: UUID | str) -> Wake:
+    """Wake a run up. Grants nothing, and does no harm when repeated.
+
+    A run that failed, crashed, expired or was cancelled is scheduled again.
+
+    Raises:
+        NotFound: there is no such run.
+        ServerError: the server refuses, and says why.
+    """
+    run, reason = UUID(str(flow_run_id)), "its database was busy"
+    with get_client(sync_client=True) as client:
+        for attempt in range(TRIES):
+            state = _state(client, run)
+            if not state.is_paused():
+                return _wake_ended(client, run, state) if state.is_final() else Wake.underway
+            result = _ask_to_resume(client, run)
+            if result is None:
+                time.sleep(0.05 * 2**attempt)
+                continue
+            if result.status is SetStateStatus.ACCEPT:
+                return Wake.resumed
+            # ABORT: somebody was faster. REJECT: it has no form, or it just expired. Look again.
+            reason = getattr(result.details, "reason", None) or ""
+            _mend(client, run, state)
+    raise ServerError(f"the run can't be resumed: {reason}", where=f"flow run {run}")
+
+
+def _ask_to_resume(client: SyncPrefectClient, run: UUID) -> OrchestrationResult[Any] | None:
+    """What the server says; None when its SQLite was busy just then, which is soon over.
+
+    Prefect's client would wait for some seconds before it asked again.
+    """
+    http = client._client
+    request = http.build_request("POST", f"/flow_runs/{run}/resume", json={"run_input": None})
+    response = httpx.Client.send(http, request)
+    if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        return None
+    if response.is_error:
+        return client.resume_flow_run(run)
+    return OrchestrationResult[Any].model_validate(response.json())
+
+
+def _state(client: SyncPrefectClient, run: UUID) -> State[Any]:
+    try:
+        state = client.read_flow_run(run).state
+    except ObjectNotFound as fault:
+        raise NotFound(f"Prefect knows no flow run {run}") from fault
+    if state is None:
+        raise ServerError("the run has no state", where=f"flow run {run}")
+    return state
+
+
+def _wake_ended(client: SyncPrefectClient, run: UUID, state: State[Any]) -> Wake:
+    if state.is_completed():
+        return Wake.completed
+    client.set_flow_run_state(run, Scheduled(message="woken up"))
+    return Wake.resumed
+
+
+def _mend(client: SyncPrefectClient, run: UUID, state: State[Any]) -> None:
+    """Give a suspended run the form that its state names, if a crash left it without."""
+    keyset = state.state_details.run_input_keyset or {}
+    there = {row.key for row in _rows(client, run)}
+    pause = _KEY.fullmatch(keyset.get("schema", ""))
+    if pause and keyset["schema"] not in there:
+        for name, value in form_rows(f"{pause['key']}-{pause['attempt']}", "This run waits for a ruling."):
+            if name not in there:
+                client.create_flow_run_input(run, name, value)

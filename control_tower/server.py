@@ -1,0 +1,299 @@
+"""The Prefect server of one tower: started when needed, shared by every command, gone with the last.
+
+Two locks in `home/prefect` say all there is to know, and the kernel drops them when a process dies:
+`server.lock` is held by the one process that serves this database, for as long as it lives;
+`users.lock` is held, shared, by every command that uses it. A server that nobody uses ends itself,
+so nothing is left behind by a command that was killed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from control_tower.errors import ServerError
+from control_tower.settings import Settings
+
+LOOPBACK = "127.0.0.1"
+ANOTHER_SERVES = 75  # exit status: the database already has its server
+FASTAPI = "a FastAPI that is too new stops Prefect's server: install 'fastapi>=0.139,<0.151'"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A Prefect server that answers: where its API and its UI are, and its process if it is this tower's."""
+
+    api: str
+    ui: str
+    pid: int | None = None
+
+
+def prefect_environment(settings: Settings) -> dict[str, str]:
+    """The variables with which Prefect keeps to this tower's folder and away from the user's profile.
+
+    A database URL, log levels or services that the user set in the environment stay as they are.
+    """
+    folder = _folder(settings)
+    forced = {
+        "PREFECT_HOME": str(folder),
+        "PREFECT_PROFILES_PATH": str(folder / "profiles.toml"),
+        "PREFECT_PROFILE": "ephemeral",
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        **_without_proxy(os.environ),
+    }
+    defaults = {
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect.db'}",
+        # Leases in memory would be lost with the server, and a lane's only slot with them.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        # The UI is of the same origin; no other page has business with this API.
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{LOOPBACK}",
+        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
+        "PREFECT_CLI_COLORS": "false",
+    }
+    return forced | {name: os.environ.get(name, value) for name, value in defaults.items()}
+
+
+def _without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
+    """What must be set so that loopback is reached directly, whatever proxy the user has."""
+    known = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
+    hosts = [host for host in known.split(",") if host]
+    value = ",".join([*hosts, *(host for host in (LOOPBACK, "localhost") if host not in hosts)])
+    return {"NO_PROXY": value, "no_proxy": value}
+
+
+def use(settings: Settings) -> None:
+    """Point Prefect in this process, and in those it starts, at this tower's folder."""
+    _set(prefect_environment(settings))
+
+
+def _set(environment: Mapping[str, str | None]) -> None:
+    for name, value in environment.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    if "prefect" in sys.modules:
+        from prefect.context import refresh_global_settings_context
+
+        refresh_global_settings_context()
+
+
+@contextmanager
+def running_server(settings: Settings, port: int = 4200, deadline: float = 120.0) -> Iterator[Server]:
+    """A server to talk to, for as long as the block lasts.
+
+    `PREFECT_API_URL` in the environment wins: that server is used and nothing is started. Otherwise
+    the tower's own server is joined, or started first. The last command to leave stops it.
+
+    Args:
+        port: preferred port on loopback; another free one is taken when it is in use, and for 0.
+        deadline: seconds to wait until it answers.
+
+    Raises:
+        ServerError: it does not start or answer; carries the end of its log.
+    """
+    use(settings)
+    if given := os.environ.get("PREFECT_API_URL"):
+        yield _reach(given)
+        return
+    folder = _folder(settings)
+    with (folder / "users.lock").open("a") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)  # waits while a server that nobody uses is ending
+        server = _join_or_start(folder, port, time.monotonic() + deadline)
+        before = {name: os.environ.get(name) for name in ("PREFECT_API_URL", "TOWER_PAGE_URL")}
+        _set({"PREFECT_API_URL": server.api, "TOWER_PAGE_URL": before["TOWER_PAGE_URL"] or server.ui})
+        try:
+            yield server
+        finally:
+            _send_what_is_left()
+            _set(before)
+            _leave(folder, users)
+
+
+def _reach(api_url: str) -> Server:
+    """The server that the user named, when it answers."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        fault = client.api_healthcheck()
+    if fault is not None:
+        raise ServerError(
+            f"it does not answer: {type(fault).__name__}",
+            where=f"PREFECT_API_URL {api_url}",
+            remedy="start that server, or unset PREFECT_API_URL to use the tower's own",
+        )
+    return Server(api_url, os.environ.get("PREFECT_UI_URL") or api_url.removesuffix("/").removesuffix("/api"))
+
+
+def _join_or_start(folder: Path, port: int, until: float) -> Server:
+    """The server of this folder; whoever is first starts it, the others wait for the same one."""
+    child: subprocess.Popen[bytes] | None = None
+    while time.monotonic() < until:
+        if server := _ours(folder):
+            return server
+        if child is not None and child.poll() not in (None, 0, ANOTHER_SERVES):
+            raise _did_not_start(folder, f"it ended with status {child.returncode}")
+        if not _locked(folder / "server.lock") and (child is None or child.poll() is not None):
+            child = _start(folder, port)
+        time.sleep(0.1)
+    if child is not None and child.poll() is None:
+        _end(child.pid)
+    raise _did_not_start(folder, "it did not answer in time")
+
+
+def _start(folder: Path, port: int) -> subprocess.Popen[bytes]:
+    """Start the server as a child in its own session, with its log in the folder."""
+    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    command = [sys.executable, "-m", "control_tower.server", str(folder), str(_free(port))]
+    with (folder / "server.log").open("ab") as log:
+        return subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+
+
+def _free(port: int) -> int:
+    """This port when nobody listens on it, else one that is free."""
+    for choice in (port, 0):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((LOOPBACK, choice))
+            return int(probe.getsockname()[1])
+    raise ServerError("no port is free on the loopback address", remedy="close some programs")
+
+
+def _ours(folder: Path) -> Server | None:
+    """The server of this folder, if one holds its lock, answers, and says that its home is here."""
+    if not _locked(folder / "server.lock"):
+        return None
+    with suppress(OSError, ValueError, KeyError):
+        record = json.loads((folder / "server.json").read_text())
+        url = str(record["url"])
+        if _get(f"{url}/api/health") is True and _get(f"{url}/api/admin/settings")["home"] == str(folder):
+            return Server(f"{url}/api", url, int(record["pid"]))
+    return None
+
+
+def _get(url: str) -> Any:  # noqa: ANN401 - whatever JSON it answers
+    import httpx
+
+    with httpx.Client(trust_env=False, timeout=5.0) as client:
+        try:
+            return client.get(url).raise_for_status().json()
+        except httpx.HTTPError as fault:
+            raise OSError(str(fault)) from fault
+
+
+def _send_what_is_left() -> None:
+    """Deliver this process's last logs and events, while there is still a server to take them."""
+    if "prefect.logging.handlers" not in sys.modules:
+        return
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+    from prefect.utilities.asyncutils import run_coro_as_sync
+
+    async def drain() -> None:
+        for waiting in (APILogWorker.drain_all(), EventsWorker.drain_all()):
+            if not isinstance(waiting, tuple):
+                await waiting
+
+    with suppress(RuntimeError, TimeoutError, OSError):
+        run_coro_as_sync(drain())
+
+
+def _leave(folder: Path, users: IO[str]) -> None:
+    """Stop using the server, and end it when nobody else does."""
+    fcntl.flock(users, fcntl.LOCK_UN)
+    if not _lock(users) or not _locked(folder / "server.lock"):
+        return
+    with suppress(OSError, ValueError, KeyError):
+        _end(int(json.loads((folder / "server.json").read_text())["pid"]))
+
+
+def _end(pid: int, patience: float = 10.0) -> None:
+    """End a process that was started in its own session, and all its children; reap it if it is ours."""
+    for sign, wait in ((signal.SIGTERM, patience), (signal.SIGKILL, 2.0)):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, sign)
+        until = time.monotonic() + wait
+        while time.monotonic() < until:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.05)
+
+
+def _did_not_start(folder: Path, what: str) -> ServerError:
+    log = folder / "server.log"
+    text = log.read_text(errors="replace") if log.exists() else ""
+    secret = urlsplit(os.environ.get("PREFECT_SERVER_DATABASE_CONNECTION_URL", "")).password
+    tail = "\n".join((text.replace(secret, "***") if secret else text).splitlines()[-12:])
+    remedy = FASTAPI if "fastapi" in tail or "Body()" in tail else f"the whole log is {log}"
+    return ServerError(f"Prefect's server did not start: {what}\n{tail}\n", where=str(folder), remedy=remedy)
+
+
+def _folder(settings: Settings) -> Path:
+    """Prefect's folder; nobody else may read it, for answers to its forms pass through."""
+    folder = settings.folder / "prefect"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _lock(file: IO[str]) -> bool:
+    """Whether this process could take the lock for itself alone, without waiting."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _locked(path: Path) -> bool:
+    with path.open("a") as file:
+        return not _lock(file)
+
+
+def serve(folder: Path, port: int) -> None:
+    """Be the server of this folder until nobody uses it. Does not return while it serves."""
+    lock = (folder / "server.lock").open("a")
+    if not _lock(lock):
+        sys.exit(ANOTHER_SERVES)
+    (folder / "server.log").write_text("")
+    (folder / "server.json").write_text(json.dumps({"pid": os.getpid(), "url": f"http://{LOOPBACK}:{port}"}))
+    threading.Thread(target=_end_when_unused, args=(folder / "users.lock",), daemon=True).start()
+    import runpy
+
+    sys.argv = ["prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
+    runpy.run_module("prefect", run_name="__main__")
+
+
+def _end_when_unused(path: Path) -> None:
+    with path.open("a") as users:
+        while not _lock(users):
+            time.sleep(1.0)
+        # Kept until this process is gone, so that whoever comes now starts another one after it.
+        os.kill(os.getpid(), signal.SIGTERM)
+        threading.Event().wait(10.0)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,70 @@
+"""SQL that reads one cell as its canonical type, and SQL that tells when it can't be."""
+
+from __future__ import annotations
+
+from control_tower.joins import literal
+from control_tower.nouns import Shop
+from control_tower.sources.mapping import ColumnMapping
+
+WHOLE = r"^\s*[+-]?[0-9]{1,18}\s*$"
+DECIMAL = r"^\s*[+-]?[0-9]{1,15}(\.[0-9]{1,6})?\s*$"
+TIME = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?$"
+TIME_WITH_OFFSET = r"^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?\s?(Z|[+-]\d{2}(:?\d{2})?)$"
+DAY = r"^\d{4}-\d{2}-\d{2}([ T]00:00(:00(\.0+)?)?)?$"
+
+
+def converted(raw: str, given: str, kind: str, mapped: ColumnMapping, shop: Shop) -> tuple[str, str]:
+    """SQL of the value, and of whether it could not be read (empty when it always can).
+
+    Args:
+        raw: SQL of the cell.
+        given: its DuckDB type.
+        kind: the canonical DuckDB type.
+    """
+    zone = literal(mapped.time_zone or shop.time_zone)
+    if mapped.map is not None:
+        raw, given = _mapped(raw, mapped), "VARCHAR"
+    if given == kind and mapped.read_as is None and given != "VARCHAR":
+        return raw, ""
+    if given == "TIMESTAMP WITH TIME ZONE" and kind == "TIMESTAMPTZ" and mapped.read_as is None:
+        return raw, ""
+    if given in ("TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S") and kind == "TIMESTAMPTZ" and mapped.read_as is None:
+        return f"timezone({zone}, {raw})", ""
+    if given in ("INTEGER", "SMALLINT", "TINYINT", "UINTEGER") and kind == "BIGINT" and mapped.read_as is None:
+        return f"CAST({raw} AS BIGINT)", ""
+    if given != "VARCHAR":
+        raw = f"CAST({raw} AS VARCHAR)"
+    text = f"nullif({raw}, '')"
+    value = _read(text, kind, mapped, zone, shop)
+    return value, "" if kind == "VARCHAR" and mapped.map is None else f"{text} IS NOT NULL AND ({value}) IS NULL"
+
+
+def _mapped(raw: str, mapped: ColumnMapping) -> str:
+    """A value by the map; one that it does not name is kept as it is, for the contract to refuse."""
+    cases = " ".join(f"WHEN {literal(source)} THEN {literal(value)}" for source, value in (mapped.map or {}).items())
+    other = literal(mapped.otherwise) if mapped.otherwise is not None else raw
+    return f"CASE WHEN {raw} IS NULL THEN NULL ELSE CASE {raw} {cases} ELSE {other} END END"
+
+
+def _read(text: str, kind: str, mapped: ColumnMapping, zone: str, shop: Shop) -> str:
+    if mapped.read_as == "money":
+        from babel.numbers import get_currency_precision
+
+        minor = f"TRY_CAST(trim({text}) AS DECIMAL(24, 6)) * {10 ** get_currency_precision(shop.currency)}"
+        # A fraction of a cent is not rounded away: it can't be read.
+        return f"CASE WHEN regexp_matches({text}, {literal(DECIMAL)}) AND {minor} = floor({minor}) THEN CAST({minor} AS BIGINT) END"
+    if mapped.read_as == "end_of_day":
+        day = f"TRY_CAST(left({text}, 10) AS DATE)"
+        return f"CASE WHEN regexp_matches({text}, {literal(DAY)}) THEN timezone({zone}, CAST({day} + INTERVAL 1 DAY AS TIMESTAMP)) END"
+    if kind == "BIGINT":
+        return f"CASE WHEN regexp_matches({text}, {literal(WHOLE)}) THEN TRY_CAST(trim({text}) AS BIGINT) END"
+    if kind == "BOOLEAN":
+        return f"CASE lower({text}) WHEN 'true' THEN true WHEN 'yes' THEN true WHEN '1' THEN true WHEN 'false' THEN false WHEN 'no' THEN false WHEN '0' THEN false END"
+    if kind == "TIMESTAMPTZ":
+        if mapped.format:
+            return f"timezone({zone}, TRY_STRPTIME({text}, {literal(mapped.format)}))"
+        return (
+            f"CASE WHEN regexp_matches({text}, {literal(TIME)}) THEN timezone({zone}, TRY_CAST({text} AS TIMESTAMP))"
+            f" WHEN regexp_matches({text}, {literal(TIME_WITH_OFFSET)}) THEN TRY_CAST({text} AS TIMESTAMPTZ) END"
+        )
+    return text

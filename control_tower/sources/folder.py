@@ -1,0 +1,207 @@
+"""A folder of CSV or Parquet files as a source, through a mapping onto the canonical tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from control_tower.errors import MappingError, SourceError, nearest
+from control_tower.joins import literal, quoted
+from control_tower.nouns import Shop, as_json
+from control_tower.sources.cells import converted
+from control_tower.sources.delimited import header, read_delimited
+from control_tower.sources.expressions import compile_expression
+from control_tower.sources.mapping import ColumnMapping, FolderMapping, PartMapping, read_mapping
+
+if TYPE_CHECKING:
+    import duckdb
+
+CANONICAL = (
+    "orders", "order_lines", "payments", "promises", "fulfillments", "shipment_events", "holds", "refunds",
+)  # fmt: skip
+ENDINGS = (".parquet", ".csv", ".csv.gz")
+
+
+class FolderSource:
+    """A folder of files.
+
+    Args:
+        folder: where the files lie.
+        mapping: a mapping file, the name of a shipped one, or None where the files are named and shaped
+            as the canonical tables are.
+
+    Raises:
+        SourceError: no such folder, or nothing to read in it.
+        MappingError: the mapping names a file or column that is not there.
+    """
+
+    def __init__(self, folder: str | Path, mapping: str | None = None) -> None:
+        self.folder = Path(folder).expanduser()
+        if not self.folder.is_dir() or not any(self.folder.iterdir()):
+            what = "is empty" if self.folder.is_dir() else "is no folder"
+            raise SourceError(what, where=str(folder), remedy="a source folder holds CSV or Parquet files")
+        self.name = mapping or "canonical"
+        self.mapping = read_mapping(mapping) if mapping else self._canonical()
+        self._columns: dict[str, dict[str, str]] = {}
+        for file, path in self.mapping.files.items():
+            if not (self.folder / path).is_file():
+                there = [each.name for each in self.folder.iterdir()]
+                raise MappingError(f"file {path!r} (as {file}) is not in {self.folder}", where=self.name, remedy=nearest(path, there))
+
+    @property
+    def shop(self) -> Shop:
+        """Whose orders these are."""
+        return self.mapping.shop
+
+    def tables(self) -> frozenset[str]:
+        """The canonical tables that the mapping gives."""
+        return frozenset(self.mapping.tables)
+
+    def columns(self, table: str) -> frozenset[str]:
+        """The canonical columns that the mapping gives to every part of a table."""
+        return frozenset.intersection(*(frozenset(part.columns) for part in self.mapping.tables[table]))
+
+    def relation(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        table: str,
+        columns: Mapping[str, str],
+        orders: Sequence[str] | None = None,
+    ) -> str:
+        """SQL of a canonical table: see the protocol."""
+        parts = [self._part(connection, table, part, columns) for part in self.mapping.tables[table]]
+        whole = " UNION ALL ".join(parts)
+        if orders is None:
+            return whole
+        chosen = ", ".join(map(literal, orders)) or "NULL"
+        return f"SELECT * FROM ({whole}) WHERE order_id IN ({chosen})"
+
+    def _canonical(self) -> FolderMapping:
+        """Files that are canonical tables already, by their names; `shop.yaml` says whose they are."""
+        found = {name: f"{name}{end}" for name in CANONICAL for end in ENDINGS if (self.folder / f"{name}{end}").is_file()}
+        if not found:
+            raise SourceError(
+                "holds none of the canonical tables", where=str(self.folder), remedy=f"name a --mapping, or call a file {CANONICAL[0]}.csv"
+            )
+        tables = {
+            name: [PartMapping(file=name, columns={column: ColumnMapping(column=column) for column in self._names(path) if column != "unreadable"})]
+            for name, path in found.items()
+        }
+        return FolderMapping(shop=self._shop(), files=found, tables=tables)
+
+    def _shop(self) -> Shop:
+        from ruamel.yaml import YAML
+
+        file = self.folder / "shop.yaml"
+        if not file.is_file():
+            return Shop(id=self.folder.resolve().name, time_zone="UTC", country="US", currency="USD")
+        return Shop.model_validate(YAML(typ="safe").load(file.read_text(encoding="utf-8")))
+
+    def _names(self, path: str) -> list[str]:
+        return list(self._kinds(path))
+
+    def _kinds(self, path: str) -> dict[str, str]:
+        """Column name to DuckDB type; every column of delimited text is VARCHAR."""
+        file = self.folder / path
+        if not path.endswith(".parquet"):
+            return dict.fromkeys(header(file), "VARCHAR")
+        import duckdb
+
+        try:
+            with duckdb.connect() as connection:
+                rows = connection.sql(f"DESCRIBE SELECT * FROM read_parquet({literal(str(file))})").fetchall()
+        except duckdb.Error as fault:
+            raise SourceError(f"is no Parquet file: {str(fault)[:200]}", where=path, remedy="write it again") from fault
+        return {row[0]: row[1] for row in rows}
+
+    def _opened(self, connection: duckdb.DuckDBPyConnection, file: str) -> tuple[str, dict[str, str]]:
+        """SQL that reads a file, and the kinds of its columns, `_row` and `_broken` included."""
+        path = self.mapping.files[file]
+        kinds = self._columns.setdefault(path, self._kinds(path))
+        if path.endswith(".parquet"):
+            source = f"read_parquet({literal(str(self.folder / path))})"
+            return f"(SELECT *, NULL::BIGINT AS _row, NULL::VARCHAR AS _broken FROM {source})", kinds
+        view = f"file_{file}"
+        connection.register(view, read_delimited(self.folder / path))
+        return quoted(view), kinds
+
+    def _part(
+        self, connection: duckdb.DuckDBPyConnection, table: str, part: PartMapping, columns: Mapping[str, str]
+    ) -> str:
+        source, kinds = self._opened(connection, part.file)
+        known = {name: (f"m.{quoted(name)}", kind) for name, kind in kinds.items()}
+        joined = ""
+        for file, on in part.join.items():
+            other, other_kinds = self._opened(connection, file)
+            known |= {f"{file}.{name}": (f"{quoted(file)}.{quoted(name)}", kind) for name, kind in other_kinds.items()}
+            for side, there in ((part.file, kinds), (file, other_kinds)):
+                if on not in there:
+                    raise self._no_column(table, on, side, there)
+            # One row of the other file for each key: a join must never add rows.
+            one = f"(SELECT DISTINCT ON ({quoted(on)}) * FROM {other} ORDER BY {quoted(on)}, _row)"
+            joined += f" LEFT JOIN {one} AS {quoted(file)} ON {quoted(file)}.{quoted(on)} = m.{quoted(on)}"
+        find = self._finder(table, part, known)
+        unknown = next((name for name in part.columns if name not in columns), None)
+        if unknown:
+            raise MappingError(f"table {table} has no column {unknown!r}", where=self.name, remedy=nearest(unknown, columns))
+        picked, unread = [], ["_broken"]
+        for name, kind in columns.items():
+            value, failed = self._value(name, kind, part, find, table, next(iter(columns)))
+            picked.append(f"{value} AS {quoted(name)}")
+            unread += [failed] if failed else []
+        where = f" WHERE {self._compile(part.where, table, find)} OR m._broken IS NOT NULL" if part.where else ""
+        reasons = ", ".join(one if one != "_broken" else "m._broken" for one in unread)
+        return f"SELECT {', '.join(picked)}, nullif(concat_ws('; ', {reasons}), '') AS unreadable FROM {source} AS m{joined}{where}"
+
+    def _finder(
+        self, table: str, part: PartMapping, known: Mapping[str, tuple[str, str]]
+    ) -> Callable[[str], tuple[str, str]]:
+        def find(name: str) -> tuple[str, str]:
+            if name not in known:
+                raise self._no_column(table, name, part.file, known)
+            return known[name]
+
+        return find
+
+    def _no_column(self, table: str, name: str, file: str, there: Mapping[str, object]) -> MappingError:
+        path = self.mapping.files[file]
+        return MappingError(f"table {table} reads column {name!r}, which {path} does not have", where=self.name, remedy=nearest(name, there))
+
+    def _value(
+        self, name: str, kind: str, part: PartMapping, find: Callable[[str], tuple[str, str]], table: str, key: str
+    ) -> tuple[str, str]:
+        """SQL of a canonical value, and SQL of what to say when it could not be read."""
+        mapped = part.columns.get(name)
+        if mapped is None:
+            return self._default(name, kind, part, find, table, key), ""
+        if mapped.constant is not None:
+            return converted(literal(str(mapped.constant)), "VARCHAR", kind, mapped, self.shop)[0], ""
+        if mapped.expression is not None:
+            raw, given = self._compile(mapped.expression, table, find), kind
+        else:
+            raw, given = find(str(mapped.column))
+        value, failed = converted(raw, given, kind, mapped, self.shop)
+        return value, f"CASE WHEN {failed} THEN {literal(name + ': ')} || left(CAST({raw} AS VARCHAR), 200) END" if failed else ""
+
+    def _default(
+        self, name: str, kind: str, part: PartMapping, find: Callable[[str], tuple[str, str]], table: str, key: str
+    ) -> str:
+        if name == "source":
+            return literal(self.shop.id)
+        if name == "source_id":
+            return self._value(key, "VARCHAR", part, find, table, "")[0] if key and key in part.columns else "CAST(m._row AS VARCHAR)"
+        if name == "observed_at":
+            written = (self.folder / self.mapping.files[part.file]).stat().st_mtime
+            return f"TIMESTAMPTZ {literal(as_json(datetime.fromtimestamp(written, UTC)))}"
+        return f"CAST(NULL AS {kind})"
+
+    def _compile(self, text: str, table: str, find: Callable[[str], tuple[str, str]]) -> str:
+        zone = ZoneInfo(self.shop.time_zone).key
+
+        def moment(sql: str) -> str:
+            return f"timezone({literal(zone)}, TRY_CAST({sql} AS TIMESTAMP))"
+
+        return compile_expression(text, lambda name: find(name)[0], moment, f"{self.name}, table {table}")

@@ -1,0 +1,146 @@
+"""A mapping: which file and column of a folder is which canonical table and column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from control_tower.errors import MappingError, nearest
+from control_tower.nouns import Shop
+
+SHIPPED = Path(__file__).parent / "mappings"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class ColumnMapping(_Part):
+    """Where one canonical column comes from: a column, a constant, or an expression."""
+
+    column: str | None = None
+    constant: str | int | bool | None = None
+    expression: str | None = None
+    map: dict[str, str] | None = Field(default=None, description="source value to canonical value")
+    otherwise: str | None = Field(default=None, description="for a value that `map` does not name")
+    format: str | None = Field(default=None, description="strptime format of a time that is not ISO 8601")
+    read_as: str | None = Field(default=None, pattern="^(money|end_of_day)$")
+    time_zone: str | None = Field(default=None, description="zone of times without an offset; the shop's when left out")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        return {"column": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> ColumnMapping:
+        if sum(origin is not None for origin in (self.column, self.constant, self.expression)) != 1:
+            raise ValueError("needs exactly one of column, constant and expression")
+        return self
+
+
+class PartMapping(_Part):
+    """Rows of a canonical table from one file, with other files joined to it; a join never adds rows."""
+
+    file: str = Field(description="a name under `files`")
+    join: dict[str, str] = Field(default_factory=dict, description="a name under `files` to the column it shares")
+    where: str | None = Field(default=None, description="an expression; rows for which it is not true are left out")
+    columns: dict[str, ColumnMapping]
+
+
+class FolderMapping(_Part):
+    """A whole folder: the shop it belongs to, its files, and its canonical tables."""
+
+    shop: Shop
+    files: dict[str, str]
+    tables: dict[str, list[PartMapping]]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("tables"), dict):
+            tables = {name: part if isinstance(part, list) else [part] for name, part in value["tables"].items()}
+            return value | {"tables": tables}
+        return value
+
+
+def read_mapping(name: str) -> FolderMapping:
+    """Read a mapping file, or a shipped one by its name.
+
+    Raises:
+        MappingError: no such file, not YAML, or a key or name in it is wrong; with line and nearest name.
+    """
+    path = Path(name)
+    if not path.is_file():
+        shipped = {file.stem: file for file in SHIPPED.glob("*.yaml")}
+        if name not in shipped:
+            raise MappingError(f"there is no mapping {name!r}", remedy=f"give a file, or a shipped one: {nearest(name, shipped)}")
+        path = shipped[name]
+    try:
+        content = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+    except (YAMLError, UnicodeDecodeError) as fault:
+        raise MappingError(f"is no YAML: {' '.join(str(fault).split())}", where=path.name) from fault
+    if not isinstance(content, Mapping):
+        raise MappingError("is empty", where=path.name)
+    try:
+        mapping = FolderMapping.model_validate(_plain(content))
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        place = [part for part in first["loc"]]
+        raise MappingError(
+            f"{'.'.join(map(str, place))}: {first['msg']}", where=f"{path.name}:{_line(content, place)}", remedy=_hint(first, place)
+        ) from fault
+    for table, parts in mapping.tables.items():
+        for part in parts:
+            for file in (part.file, *part.join):
+                if file not in mapping.files:
+                    line = _line(content, ["tables", table])
+                    raise MappingError(
+                        f"table {table} reads file {file!r}, which is not under files",
+                        where=f"{path.name}:{line}",
+                        remedy=nearest(file, mapping.files),
+                    )
+    return mapping
+
+
+def _plain(content: Any) -> JsonValue:
+    if isinstance(content, Mapping):
+        return {str(key): _plain(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_plain(value) for value in content]
+    if content is None or isinstance(content, bool):
+        return content
+    return int(content) if isinstance(content, int) else str(content)
+
+
+def _line(content: Any, place: list[Any]) -> int:
+    """The line of the deepest part of a place that the file has."""
+    line = 1
+    for part in place:
+        if isinstance(content, Mapping) and part in content:
+            line = content.lc.key(part)[0] + 1
+        elif isinstance(content, list) and isinstance(part, int) and part < len(content):
+            line = content.lc.item(part)[0] + 1
+        elif isinstance(content, list) or not isinstance(content, Mapping):
+            continue
+        else:
+            break
+        content = content[part]
+    return line
+
+
+KEYS = {
+    *FolderMapping.model_fields,
+    *PartMapping.model_fields,
+    *ColumnMapping.model_fields,
+    *Shop.model_fields,
+}
+
+
+def _hint(error: Any, place: list[Any]) -> str:
+    return nearest(str(place[-1]), KEYS) if error["type"] == "extra_forbidden" and place else ""

@@ -1,0 +1,106 @@
+"""A believable shop with known faults, for demos, tests and benchmarks; the same seed, the same bytes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from control_tower.errors import SettingError
+from control_tower.nouns import Shop
+from control_tower.stores.generator.truth import KINDS, DirtyRow, MissedPickup, Rates, Truth
+from control_tower.stores.shop import PROFILE, sqlite_file
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["KINDS", "DirtyRow", "MissedPickup", "Rates", "Truth", "generate", "parquet"]
+
+
+def generate(
+    where: str | Path,
+    *,
+    orders: int,
+    seed: int,
+    as_of: datetime,
+    rates: Rates | None = None,
+    dirty: bool = False,
+    frozen: bool = True,
+    shop: Shop = PROFILE,
+) -> Truth:
+    """Make a shop of ninety days of orders up to `as_of`, and keep its truth beside it.
+
+    Args:
+        where: a SQLAlchemy URL or the path of a SQLite file that is not there yet, or has no orders.
+        as_of: timezone-aware; nothing in the shop happened later.
+        rates: how much of what is planted.
+        dirty: plant a few rows that a contract must set aside.
+        frozen: the shop was last observed at `as_of`; else it is read live.
+
+    Raises:
+        SettingError: the URL, the number of orders or the moment makes no sense.
+        StoreError: there is a shop with orders already.
+    """
+    from control_tower.stores.generator.writing import write_shop
+
+    path = where if isinstance(where, Path) else sqlite_file(where)
+    tables, truth = make(orders, seed, as_of, rates or Rates(), dirty=dirty, shop=shop)
+    write_shop(path, tables, shop, as_of if frozen else None)
+    truth.save(path)
+    return truth
+
+
+def parquet(
+    folder: Path,
+    *,
+    orders: int,
+    seed: int,
+    as_of: datetime,
+    rates: Rates | None = None,
+    dirty: bool = False,
+    shop: Shop = PROFILE,
+) -> Truth:
+    """Make the same shop as a folder of `<table>.parquet` in canonical columns; its truth lies beside it.
+
+    Raises:
+        SettingError: the number of orders or the moment makes no sense.
+    """
+    from control_tower.stores.generator.writing import write_parquet
+
+    tables, truth = make(orders, seed, as_of, rates or Rates(), dirty=dirty, shop=shop)
+    write_parquet(folder, tables)
+    truth.save(folder)
+    return truth
+
+
+def make(
+    orders: int, seed: int, as_of: datetime, rates: Rates, *, dirty: bool, shop: Shop
+) -> tuple[dict[str, pa.Table], Truth]:
+    """The canonical tables of a generated shop, and its truth; nothing is written.
+
+    Raises:
+        SettingError: the number of orders or the moment makes no sense.
+    """
+    import numpy as np
+
+    from control_tower.stores.generator.clock import Clock
+    from control_tower.stores.generator.dirty import soil
+    from control_tower.stores.generator.healthy import settle
+    from control_tower.stores.generator.plants import plant
+    from control_tower.stores.generator.rows import Rows
+    from control_tower.stores.generator.scene import Scene
+    from control_tower.stores.generator.timeline import choose_pickups, draw
+
+    if orders < 1:
+        raise SettingError("a shop needs an order", remedy="ask for one at least")
+    if as_of.tzinfo is None:
+        raise SettingError("as_of has no time zone", remedy="give it one, as in 2026-03-02T09:00+01:00")
+    chance, clock = np.random.default_rng(seed), Clock(shop, as_of)
+    pickups = choose_pickups(min(rates.missed_pickups, orders // 60), clock, chance)
+    scene = Scene(draw(orders, pickups, clock, chance), clock, chance)
+    plant(scene, rates, pickups)
+    settle(scene)
+    rows = Rows(scene.timeline, clock, shop.currency, chance)
+    tables = rows.tables()
+    soiled = soil(tables, scene, rows.ids) if dirty else ()
+    return tables, scene.truth(rows.ids, pickups, soiled, as_of, seed)

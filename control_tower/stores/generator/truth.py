@@ -1,0 +1,105 @@
+"""What was planted: the orders of every kind, the missed pick-ups, and the rows that are no evidence."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import AwareDatetime, Field
+
+from control_tower.errors import NotFound
+from control_tower.nouns import Noun
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KINDS = (
+    "stuck_order",
+    "unpaid_order",
+    "lost_shipment",
+    "silent_shipment",
+    "late_delivery",
+    "refund_due",
+    "cancelled_in_transit",
+    "contradiction",
+)
+
+
+class Rates(Noun):
+    """How much is planted: a share of the orders for each kind, and a number of missed pick-ups.
+
+    A kind with a share above 0 is planted at least once, as far as there are orders to plant it in.
+    """
+
+    stuck_order: float = Field(default=0.005, ge=0, le=0.1)
+    unpaid_order: float = Field(default=0.005, ge=0, le=0.1)
+    lost_shipment: float = Field(default=0.005, ge=0, le=0.1)
+    silent_shipment: float = Field(default=0.004, ge=0, le=0.1)
+    late_delivery: float = Field(default=0.010, ge=0, le=0.1)
+    refund_due: float = Field(default=0.005, ge=0, le=0.1)
+    cancelled_in_transit: float = Field(default=0.003, ge=0, le=0.1)
+    contradiction: float = Field(default=0.004, ge=0, le=0.1)
+    missed_pickups: int = Field(default=3, ge=0, le=10)
+
+
+class MissedPickup(Noun):
+    """A carrier that did not come: every label of one day in one warehouse, without a first scan."""
+
+    carrier: str
+    day: date
+    """The day of the labels, in the shop's time zone."""
+    warehouse_id: str
+    orders: tuple[str, ...]
+
+
+class DirtyRow(Noun):
+    """A row that must be set aside, and why."""
+
+    rule: str
+    """`payment_of_nothing`, `impossible_ship_by_year` or `mixed_currency`."""
+    table: str
+    source_id: str
+
+
+class Truth(Noun):
+    """Everything that holds in a generated shop at `as_of`, and nothing that does not."""
+
+    as_of: AwareDatetime
+    orders: int
+    seed: int
+    kinds: dict[str, tuple[str, ...]]
+    """Kind -> ids of every order that it holds for, sorted; an order may be under several."""
+    missed_pickups: tuple[MissedPickup, ...]
+    dirty: tuple[DirtyRow, ...]
+
+    @property
+    def pairs(self) -> pd.DataFrame:
+        """Columns order_id and kind, sorted: one row for every kind that holds for an order."""
+        import pandas as pd
+
+        rows = [(order, kind) for kind, orders in self.kinds.items() for order in orders]
+        frame = pd.DataFrame(rows, columns=["order_id", "kind"], dtype="str")
+        return frame.sort_values(["order_id", "kind"], ignore_index=True)
+
+    def save(self, made: Path) -> Path:
+        """Write it beside a shop's file or a folder of Parquet, where no source reads."""
+        path = _beside(made)
+        path.write_text(self.model_dump_json(indent=1))
+        return path
+
+    @classmethod
+    def of(cls, made: Path) -> Truth:
+        """Read the truth of a shop's file or a folder of Parquet.
+
+        Raises:
+            NotFound: nothing was generated there.
+        """
+        path = _beside(made)
+        if not path.is_file():
+            raise NotFound("has no truth beside it", where=str(made), remedy="only a generated shop has one")
+        return cls.model_validate_json(path.read_text())
+
+
+def _beside(made: Path) -> Path:
+    return made.with_name(made.name + ".truth.json")

@@ -1,0 +1,261 @@
+"""The embedded shop's tables: the canonical columns, in a registry of their own.
+
+`source` and `source_id` are the same for every row (`shop`, the primary key) and are added when read.
+`observed_at` is when a row was last written. Moments are kept as integer microseconds since 1970 in
+UTC: exact in SQLite, and Arrow reads them as they are. Tables are STRICT, so no value can have
+another type than its column.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, ClassVar
+
+from sqlalchemy import Dialect, Integer, Table, Text
+from sqlalchemy.orm import registry
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A timezone-aware datetime, stored as integer microseconds since 1970 in UTC."""
+
+    impl = Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Microseconds; a naive time is refused, because nobody could say which moment it means."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("the shop keeps moments, not naive times")
+        return (value - EPOCH) // MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """An aware datetime in UTC."""
+        return None if value is None else EPOCH + value * MICROSECOND
+
+
+class Flag(TypeDecorator[bool]):
+    """A truth value, stored as 0 or 1: a STRICT table has no booleans."""
+
+    impl = Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: bool | None, dialect: Dialect) -> int | None:
+        """0 or 1."""
+        return None if value is None else int(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> bool | None:
+        """True or false."""
+        return None if value is None else bool(value)
+
+
+Key = Annotated[str, Field(sa_type=Text, primary_key=True)]
+Words = Annotated[str, Field(sa_type=Text)]
+OfOrder = Annotated[str, Field(sa_type=Text, index=True)]
+Perhaps = Annotated[str | None, Field(sa_type=Text)]
+At = Annotated[datetime, Field(sa_type=Moment)]
+PerhapsAt = Annotated[datetime | None, Field(sa_type=Moment)]
+STRICT = {"sqlite_strict": True, "sqlite_with_rowid": False}
+
+
+class ShopRow(SQLModel, registry=registry()):
+    """The base of the shop's tables; its metadata never mixes with the ledger's."""
+
+    __abstract__ = True
+    __table__: ClassVar[Table]
+
+
+class OrderRow(ShopRow, table=True):
+    """One order; a cancellation is its status and `cancelled_at`."""
+
+    __tablename__ = "orders"
+    __table_args__ = STRICT
+    order_id: Key
+    customer_id: Perhaps = None
+    status: Words
+    status_at: PerhapsAt = None
+    placed_at: At
+    approved_at: PerhapsAt = None
+    cancelled_at: PerhapsAt = None
+    currency: Words
+    total_amount: int | None = None
+    ship_to_country: Perhaps = None
+    observed_at: At
+
+
+class OrderLineRow(ShopRow, table=True):
+    """One line of an order."""
+
+    __tablename__ = "order_lines"
+    __table_args__ = STRICT
+    line_id: Key
+    order_id: OfOrder
+    sku: Words
+    quantity: int
+    unit_amount: int
+    currency: Words
+    warehouse_id: Perhaps = None
+    seller_id: Perhaps = None
+    observed_at: At
+
+
+class PaymentRow(ShopRow, table=True):
+    """One payment; it counts once `paid_at` is known."""
+
+    __tablename__ = "payments"
+    __table_args__ = STRICT
+    payment_id: Key
+    order_id: OfOrder
+    amount: int
+    currency: Words
+    method: Perhaps = None
+    paid_at: PerhapsAt = None
+    observed_at: At
+
+
+class PromiseRow(ShopRow, table=True):
+    """One promise to the customer: handed over by, or delivered by."""
+
+    __tablename__ = "promises"
+    __table_args__ = STRICT
+    promise_id: Key
+    order_id: OfOrder
+    kind: Words
+    due_at: At
+    by_day: Annotated[bool, Field(sa_type=Flag)]
+    made_at: At
+    observed_at: At
+
+
+class FulfillmentRow(ShopRow, table=True):
+    """One parcel of an order."""
+
+    __tablename__ = "fulfillments"
+    __table_args__ = STRICT
+    fulfillment_id: Key
+    order_id: OfOrder
+    status: Words
+    carrier: Perhaps = None
+    service: Perhaps = None
+    tracking_code: Perhaps = None
+    warehouse_id: Perhaps = None
+    label_created_at: PerhapsAt = None
+    handed_over_at: PerhapsAt = None
+    delivered_at: PerhapsAt = None
+    observed_at: At
+
+
+class ShipmentEventRow(ShopRow, table=True):
+    """One scan of a parcel."""
+
+    __tablename__ = "shipment_events"
+    __table_args__ = STRICT
+    event_id: Key
+    fulfillment_id: Words
+    order_id: OfOrder
+    code: Words
+    occurred_at: At
+    place: Perhaps = None
+    observed_at: At
+
+
+class HoldRow(ShopRow, table=True):
+    """One hold on an order; `handle` says whose it is."""
+
+    __tablename__ = "holds"
+    __table_args__ = STRICT
+    hold_id: Key
+    order_id: OfOrder
+    reason: Words
+    handle: Words
+    placed_at: At
+    released_at: PerhapsAt = None
+    observed_at: At
+
+
+class RefundRow(ShopRow, table=True):
+    """One refund that was paid out."""
+
+    __tablename__ = "refunds"
+    __table_args__ = STRICT
+    refund_id: Key
+    order_id: OfOrder
+    amount: int
+    currency: Words
+    refunded_at: At
+    observed_at: At
+
+
+class CampaignRow(ShopRow, table=True):
+    """One promotion of one product, over a time."""
+
+    __tablename__ = "campaigns"
+    __table_args__ = STRICT
+    campaign_id: Key
+    name: Words
+    sku: Words
+    starts_at: At
+    ends_at: At
+    observed_at: At
+
+
+class ProfileRow(ShopRow, table=True):
+    """Whose shop this is; one row. A frozen shop was last looked at when it was made."""
+
+    __tablename__ = "shop_profile"
+    __table_args__ = STRICT
+    id: Key
+    time_zone: Words
+    country: Words
+    currency: Words
+    frozen_at: PerhapsAt = None
+
+
+class JournalRow(ShopRow, table=True):
+    """One thing the hands did: our key in a column that can be read back, and what was there before."""
+
+    __tablename__ = "journal"
+    __table_args__ = {"sqlite_strict": True, "sqlite_autoincrement": True}
+    id: int | None = Field(default=None, primary_key=True)
+    key: Annotated[str, Field(sa_type=Text, index=True)]
+    action: Words
+    reference: Annotated[str, Field(sa_type=Text, index=True)]
+    order_id: OfOrder
+    amount: int | None = None
+    currency: Perhaps = None
+    state: Words
+    prior: Words
+    reason: Words
+    at: At
+
+
+CANONICAL: dict[str, Table] = {
+    row.__table__.name: row.__table__
+    for row in (
+        OrderRow,
+        OrderLineRow,
+        PaymentRow,
+        PromiseRow,
+        FulfillmentRow,
+        ShipmentEventRow,
+        HoldRow,
+        RefundRow,
+        CampaignRow,
+    )
+}
+
+
+def key_of(table: str) -> str:
+    """The primary key column of a canonical table."""
+    return str(next(iter(CANONICAL[table].primary_key.columns)).name)
+
+
+def kinds_of(table: str) -> dict[str, str]:
+    """Column name -> DuckDB type of a canonical table, in order, as the shop keeps it."""
+    kinds: dict[type, str] = {Moment: "TIMESTAMPTZ", Flag: "BOOLEAN", Text: "VARCHAR"}
+    return {column.name: kinds.get(type(column.type), "BIGINT") for column in CANONICAL[table].columns}

@@ -1,0 +1,140 @@
+"""`tower queue`, `tower case`, `tower effects`, `tower outbox`: reading the book."""
+
+from __future__ import annotations
+
+from control_tower.ledger import open_ledger
+from control_tower.ledger.cases import Dossier, dossier, queue, waiting_proposals
+from control_tower.ledger.effects import list_effects
+from control_tower.ledger.tables import CaseRow, ProposalRow
+from control_tower.nouns import Money, Proposal
+from control_tower.settings import settings
+from desk.show import as_json, out, printable, table
+from tasks.brief import brief
+
+
+def _money(row: CaseRow) -> str:
+    return str(Money(amount=row.amount, currency=row.currency)) if row.amount is not None and row.currency else "-"
+
+
+def _proposal(row: ProposalRow) -> Proposal:
+    return Proposal.model_validate(row.body)
+
+
+def show_queue(limit: int, *, json: bool) -> None:
+    """Open cases by priority with the proposals that wait on each."""
+    ledger = open_ledger(settings().ledger)
+    cases, waiting = queue(ledger), waiting_proposals(ledger)
+    by_case: dict[str, list[ProposalRow]] = {}
+    for row in waiting:
+        by_case.setdefault(row.case_id, []).append(row)
+    if json:
+        as_json(
+            {
+                "open": len(cases),
+                "waiting": len(waiting),
+                "cases": [
+                    case.model_dump(mode="json", exclude={"body", "material"})
+                    | {"proposals": [_waiting(row) for row in by_case.get(case.id, [])]}
+                    for case in cases[:limit]
+                ],
+            }
+        )
+        return
+    table(
+        f"{len(cases)} open cases, {len(waiting)} proposals waiting (showing {min(limit, len(cases))})",
+        ("case", "severity", "team", "what", "at risk", "due (UTC)", "proposed"),
+        [
+            (
+                case.id,
+                case.severity,
+                f"{case.team} {case.owner}".strip(),
+                case.title,
+                _money(case),
+                f"{case.due_at:%Y-%m-%d %H:%M}",
+                "\n".join(f"{_proposal(row).action} {row.digest[:12]}" for row in by_case.get(case.id, [])[:5]) or "-",
+            )
+            for case in cases[:limit]
+        ],
+        right=("at risk",),
+    )
+    if waiting:
+        out.print("tower approve ID --as NAME   or   tower reject ID --as NAME --reason WHY", highlight=False)
+
+
+def _waiting(row: ProposalRow) -> dict[str, object]:
+    proposal = _proposal(row)
+    return {
+        "id": row.digest[:12],
+        "digest": row.digest,
+        "action": proposal.action.value,
+        "order": proposal.order_id,
+        "amount": proposal.money.amount if proposal.money else None,
+        "currency": proposal.money.currency if proposal.money else None,
+        "flow_run": row.flow_run_id,
+        "standing": row.standing,
+    }
+
+
+def show_case(handle: str, *, json: bool) -> None:
+    """All the book holds on one case."""
+    held = dossier(open_ledger(settings().ledger), handle)
+    if json:
+        as_json(
+            {
+                "case": held.case.model_dump(mode="json"),
+                "standing": held.row.standing,
+                "closed_reason": held.row.closed_reason,
+                "proposals": [_waiting(row) for row in held.proposals],
+                "rulings": [row.model_dump(mode="json") for row in held.rulings.values()],
+                "effects": [row.model_dump(mode="json") for row in held.effects.values()],
+                "history": [row.model_dump(mode="json") for row in held.events],
+            }
+        )
+        return
+    from rich.markdown import Markdown
+
+    waiting = tuple(_proposal(row) for row in held.proposals if row.standing == "waiting")
+    out.print(Markdown(printable(brief(held.case, waiting))))
+    _show_standing(held)
+
+
+def _show_standing(held: Dossier) -> None:
+    standing = held.row.standing + (f": {held.row.closed_reason}" if held.row.closed_reason else "")
+    out.print(f"case {held.row.id} is {standing}", markup=False, highlight=False)
+    if held.proposals:
+        rows = []
+        for row in held.proposals:
+            ruling, effect = held.rulings.get(row.digest), held.effects.get(row.digest)
+            rows.append(
+                (
+                    row.digest[:12],
+                    _proposal(row).action,
+                    f"{row.standing} {row.detail}".strip(),
+                    f"{ruling.verdict} by {ruling.approver}: {ruling.reason}" if ruling else "-",
+                    f"{effect.state} {effect.store_reference} {effect.detail}".strip() if effect else "-",
+                    row.flow_run_id or "-",
+                )
+            )
+        table("Proposals", ("id", "action", "standing", "ruling", "effect", "flow run"), rows)
+    table(
+        "History",
+        ("at (UTC)", "what", "detail"),
+        [(f"{row.at:%Y-%m-%d %H:%M:%S}", f"{row.subject.split(':')[0]} {row.what}", row.detail) for row in held.events],
+    )
+
+
+def show_effects(*, json: bool) -> None:
+    """Every effect."""
+    found = list_effects(open_ledger(settings().ledger))
+    if json:
+        as_json([effect.model_dump(mode="json") for effect in found])
+        return
+    table(
+        "Effects",
+        ("proposal", "action", "order", "amount", "state", "store reference", "detail"),
+        [
+            (e.key[:12], e.action, e.order_id, e.money or "-", e.state, e.store_reference, e.detail)
+            for e in found
+        ],
+        right=("amount",),
+    )

@@ -1,0 +1,234 @@
+"""The `tower` command: its words, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from control_tower.errors import (
+    AlreadyRuled,
+    BrokenChain,
+    ContractBreach,
+    NoAuthority,
+    NotFound,
+    NotProved,
+    TowerError,
+)
+
+app = typer.Typer(
+    name="tower",
+    help="Evidence first, then a person, then the money.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+approvers = typer.Typer(help="Enrol, list and revoke the people who may rule.", no_args_is_help=True)
+contracts = typer.Typer(help="Test the data contracts, or show them as pages.", no_args_is_help=True)
+audits = typer.Typer(help="Walk what was kept.", no_args_is_help=True)
+app.add_typer(approvers, name="approver")
+app.add_typer(contracts, name="contract")
+app.add_typer(audits, name="audit")
+
+# What scripts can tell apart. Anything unexpected is Python's own 1.
+EXITS: dict[type[TowerError], int] = {
+    ContractBreach: 3,
+    NotProved: 4,
+    NoAuthority: 4,
+    AlreadyRuled: 5,
+    NotFound: 6,
+    BrokenChain: 7,
+}
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+Name = Annotated[str, typer.Option("--as", envvar="TOWER_APPROVER", help="Your enrolled name.")]
+
+
+@app.command()
+def run(
+    lane: Annotated[str, typer.Argument(help="The lane, as in fulfilment.")],
+    source: Annotated[str, typer.Option(help="shop, or folder:PATH.")] = "shop",
+    mapping: Annotated[str | None, typer.Option(help="Mapping file, or the name of a shipped one.")] = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="A moment: 2018-09-03T18:00, or with an offset.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Find and score; open nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Run a lane once, now."""
+    from desk.run import run_lane
+
+    run_lane(lane, source, mapping, as_of, dry_run=dry_run, json=json)
+
+
+@app.command()
+def queue(
+    limit: Annotated[int, typer.Option(help="How many cases to show.")] = 20,
+    json: Json = False,
+) -> None:
+    """Show open cases by priority, and the proposals that wait for a person."""
+    from desk.cases import show_queue
+
+    show_queue(limit, json=json)
+
+
+@app.command()
+def case(
+    id: Annotated[str, typer.Argument(help="A case id, a proposal id, or the beginning of one.")],
+    json: Json = False,
+) -> None:
+    """Show one case: findings, evidence, proposals, rulings, effects, history."""
+    from desk.cases import show_case
+
+    show_case(id, json=json)
+
+
+@app.command()
+def approve(
+    id: Annotated[str, typer.Argument(help="The proposal's id.")],
+    approver: Name,
+    reason: Annotated[str, typer.Option(help="Why, if you want it kept.")] = "",
+    json: Json = False,
+) -> None:
+    """Approve a proposal. Your token is read from TOWER_TOKEN, or asked for."""
+    from desk.rule import rule_on
+
+    rule_on(id, "approve", approver, _token(), reason, json=json)
+
+
+@app.command()
+def reject(
+    id: Annotated[str, typer.Argument(help="The proposal's id.")],
+    approver: Name,
+    reason: Annotated[str, typer.Option(help="Why; a rejection needs words.")],
+    json: Json = False,
+) -> None:
+    """Reject a proposal, with a reason."""
+    from desk.rule import rule_on
+
+    rule_on(id, "reject", approver, _token(), reason, json=json)
+
+
+@app.command()
+def effects(json: Json = False) -> None:
+    """Show every effect and where it stands."""
+    from desk.cases import show_effects
+
+    show_effects(json=json)
+
+
+@app.command()
+def outbox(json: Json = False) -> None:
+    """Show what was said, or waits to be said, to Slack."""
+    from desk.cases import show_outbox
+
+    show_outbox(json=json)
+
+
+@app.command()
+def up() -> None:
+    """Run server, worker and shop until Ctrl-C, and say where to look."""
+    from desk.up import up as run_all
+
+    run_all()
+
+
+@app.command()
+def deploy(
+    check: Annotated[bool, typer.Option("--check", help="Show the difference and change nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Apply deployments/prefect.yaml to the server."""
+    from desk.deploy import show_deploy
+
+    show_deploy(check=check, json=json)
+
+
+@app.command()
+def demo(
+    orders: Annotated[int, typer.Option(help="How many orders the shop gets.")] = 2000,
+    home: Annotated[Path | None, typer.Option(help="Where the demo keeps its state; made anew.")] = None,
+) -> None:
+    """Fill a shop, run the lane, approve a refund, reject a reship, and show the money moved once."""
+    from desk.demo import run_demo
+
+    run_demo(orders, home)
+
+
+@approvers.command("add")
+def approver_add(name: str, json: Json = False) -> None:
+    """Enrol a person; the token is shown once."""
+    from desk.people import add
+
+    add(name, json=json)
+
+
+@approvers.command("list")
+def approver_list(json: Json = False) -> None:
+    """Show who is enrolled."""
+    from desk.people import show
+
+    show(json=json)
+
+
+@approvers.command("revoke")
+def approver_revoke(name: str) -> None:
+    """End a person's authority at once."""
+    from desk.people import end
+
+    end(name)
+
+
+@contracts.command("test")
+def contract_test(json: Json = False) -> None:
+    """Check every contract file: its form, its rules, its columns."""
+    from desk.contracts import test
+
+    test(json=json)
+
+
+@contracts.command("docs")
+def contract_docs(
+    lane: Annotated[str, typer.Argument(help="The lane whose evidence is checked.")] = "fulfilment",
+    source: Annotated[str, typer.Option(help="shop, or folder:PATH.")] = "shop",
+    mapping: Annotated[str | None, typer.Option(help="Mapping file, or the name of a shipped one.")] = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="A moment.")] = None,
+) -> None:
+    """Write the contracts, and how the evidence stands against them, as pages."""
+    from desk.contracts import docs
+
+    docs(lane, source, mapping, as_of)
+
+
+@audits.command("verify")
+def audit_verify(
+    run: Annotated[str | None, typer.Argument(help="A flow run id; all runs when left out.")] = None,
+    json: Json = False,
+) -> None:
+    """Walk the chain of a run, or of every run, and check every file it names."""
+    from desk.audit import verify
+
+    verify(run, json=json)
+
+
+def _token() -> str:
+    """The personal token: from the environment or a hidden prompt, never an argument, which `ps` would show."""
+    return os.environ.get("TOWER_TOKEN") or str(typer.prompt("Your token", hide_input=True, err=True))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command; errors are one line that says what to do, and an exit code that scripts can use."""
+    try:
+        app(arguments)
+    except TowerError as fault:
+        from desk.show import err, printable
+
+        err.print(f"tower: {printable(str(fault))}", style="red", markup=False, highlight=False)
+        raise SystemExit(next((code for kind, code in EXITS.items() if isinstance(fault, kind)), 2)) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - the reader left, as in `tower queue | head`
+        raise SystemExit(0) from None
+

@@ -1,0 +1,104 @@
+"""`tower run`: one run of a lane, here and now."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from control_tower.errors import SettingError
+from control_tower.server import running_server, use
+from control_tower.settings import Settings, settings
+from control_tower.sources import open_source
+from desk.show import as_json, err, money, out, table
+
+if TYPE_CHECKING:
+    from tasks.report import LaneReport
+
+
+def run_lane(name: str, source: str, mapping: str | None, as_of: str | None, *, dry_run: bool, json: bool) -> None:
+    """Run a lane inside this process, on the tower's own Prefect server or the one that PREFECT_API_URL names."""
+    tower = settings()
+    moment = when(as_of, source, mapping, tower)
+    # This command tells a fault in one line; Prefect's tracebacks stay in its own log.
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    use(tower)  # before anything imports Prefect
+    from flows.lanes import find_flow
+
+    watch = find_flow(name)
+    with running_server(tower), watching(f"{name} on {source}"):
+        found = watch(source=_absolute(source), mapping=_mapping(mapping), as_of=moment, dry_run=dry_run)
+    if json:
+        as_json(found.model_dump(mode="json", exclude={"dry_run", "looked_back"}))
+        return
+    _show(found)
+
+
+def when(as_of: str | None, source: str, mapping: str | None, tower: Settings) -> datetime | None:
+    """A moment from text; one without an offset is in the shop's time zone.
+
+    Raises:
+        SettingError: it is no moment.
+    """
+    if as_of is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(as_of)
+    except ValueError as fault:
+        raise SettingError(f"{as_of!r} is no moment", where="--as-of", remedy="as in 2018-09-03T18:00 or 2018-09-03T18:00-03:00") from fault
+    if moment.tzinfo:
+        return moment
+    return moment.replace(tzinfo=ZoneInfo(open_source(source, mapping, tower).shop.time_zone))
+
+
+@contextmanager
+def watching(what: str) -> Iterator[None]:
+    """A spinner on standard error, when a person watches."""
+    if not err.is_terminal:
+        yield
+        return
+    with err.status(what):
+        yield
+
+
+def _absolute(source: str) -> str:
+    """A folder by its full path: the run that is resumed later may start elsewhere."""
+    kind, _, path = source.partition(":")
+    return f"{kind}:{Path(path).expanduser().resolve()}" if path else source
+
+
+def _mapping(mapping: str | None) -> str | None:
+    return str(Path(mapping).resolve()) if mapping and Path(mapping).is_file() else mapping
+
+
+def _show(found: LaneReport) -> None:
+    out.print(f"{found.lane} as of {found.as_of:%Y-%m-%d %H:%M} UTC · run {found.run_id}", highlight=False)
+    table(
+        "Evidence",
+        ("table", "accepted", "quarantined"),
+        [(name, f"{rows:,}", f"{found.quarantined[name]:,}") for name, rows in found.accepted.items()],
+        right=("accepted", "quarantined"),
+    )
+    table(
+        "Findings (orders)",
+        ("kind", "yes", "unknown"),
+        [(kind, f"{answers.yes:,}", f"{answers.unknown:,}") for kind, answers in found.findings.items()],
+        right=("yes", "unknown"),
+    )
+    table(
+        "Proposals",
+        ("action", "count", "amount"),
+        [(action, f"{each.count:,}", money(each.amount)) for action, each in found.proposals.items()],
+        right=("count", "amount"),
+    )
+    if found.dry_run:
+        out.print("a dry run: nothing was opened")
+    elif found.looked_back:
+        out.print("a look back: a newer view of this shop is in the book, so nothing was opened or closed")
+    else:
+        out.print(f"cases: {found.cases.opened} opened, {found.cases.updated} updated, {found.cases.closed} closed")
+        out.print("tower queue shows them")

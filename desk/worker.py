@@ -1,0 +1,263 @@
+"""A warm worker: carries out scheduled runs inside this process, where everything is imported already.
+
+While it carries out a run it holds a lock on a file of that run's name in `home/prefect/runs`. The
+kernel drops the lock when the process dies, however it dies; so a file that nobody locks names a run
+that was left behind, and `recover` needs neither clocks nor process numbers to be sure of it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterNextScheduledStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.exceptions import Abort, ObjectNotFound, Pause
+from prefect.flow_engine import run_flow
+from prefect.flows import Flow
+from prefect.logging import get_logger
+from prefect.states import AwaitingRetry, Cancelled, Crashed, Pending
+from prefect.utilities.engine import propose_state_sync
+
+from control_tower.errors import ServerError
+from control_tower.settings import Settings
+
+POOL = "tower"
+POLL = 0.5  # seconds; what a wake-up waits for at most
+BEAT = 30.0  # seconds between the heartbeats that Prefect's UI shows
+GIVE_UP = 120.0  # seconds without an answer from the server
+LANES, CASES = 1, 4  # runs at once: a long lane never keeps an approval waiting
+
+Flows = Mapping[UUID, Flow[Any, Any]]
+logger = get_logger("tower.worker")
+
+
+def work(flows: Flows, settings: Settings, *, once: bool = False, stop: threading.Event | None = None) -> int:
+    """Carry out the scheduled runs of these deployments until told to stop.
+
+    A run is claimed as Prefect's own workers claim one, by moving it to Pending, which the server
+    allows once; so any number of workers may poll. A run that fails, or worse, ends only itself.
+
+    Args:
+        flows: the flow of each deployment, by deployment id.
+        once: return when nothing that is due is left.
+        stop: set it to finish what is under way and return.
+
+    Returns:
+        How many runs were carried out.
+
+    Raises:
+        ServerError: the server has not answered for two minutes.
+    """
+    return _Worker(flows, settings).work(once, stop or threading.Event())
+
+
+class _Worker:
+    def __init__(self, flows: Flows, settings: Settings) -> None:
+        self.flows = flows
+        self.folder = _runs_folder(settings)
+        self.name = f"tower-{os.uname().nodename}-{os.getpid()}"
+        self.lanes: dict[UUID, threading.Thread] = {}
+        self.cases: dict[UUID, threading.Thread] = {}
+        self.started: set[UUID] = set()
+        self.ended = threading.Event()
+        self.carried = 0
+        self.beat_at = -BEAT
+
+    def work(self, once: bool, stop: threading.Event) -> int:
+        heard = time.monotonic()
+        with present(self.folder.parent), get_client(sync_client=True) as client:
+            while not stop.is_set():
+                try:
+                    due = self._due(client, once)
+                    heard = time.monotonic()
+                except Exception as fault:
+                    # Whatever it is, the worker outlives it for a while.
+                    due = []
+                    logger.warning("polling failed: %s", type(fault).__name__)
+                    if time.monotonic() - heard > GIVE_UP:
+                        raise ServerError(f"the server does not answer: {type(fault).__name__}") from fault
+                self._start(due)
+                if once and not due and not self.lanes and not self.cases:
+                    break
+                self.ended.wait(POLL / 5 if once else POLL)
+                self.ended.clear()
+            for thread in (*self.lanes.values(), *self.cases.values()):
+                thread.join()
+        return self.carried
+
+    def _due(self, client: SyncPrefectClient, once: bool) -> list[FlowRun]:
+        """The runs of our deployments that are due and not in hand, oldest first."""
+        taken = self.started if once else {*self.lanes, *self.cases}
+        beat = time.monotonic() - self.beat_at >= BEAT
+        if beat:
+            client.send_worker_heartbeat(POOL, self.name, heartbeat_interval_seconds=BEAT)
+            self.beat_at = time.monotonic()
+        # A mere look comes first: the call that all workers make writes to the database each time.
+        if not beat and all(
+            run.id in taken for run in client.read_flow_runs(flow_run_filter=self._waiting())
+        ):
+            return []
+        found = client.get_scheduled_flow_runs_for_work_pool(POOL, scheduled_before=datetime.now(UTC))
+        return [run.flow_run for run in found if run.flow_run.id not in taken]
+
+    def _waiting(self) -> FlowRunFilter:
+        return FlowRunFilter(
+            deployment_id=FlowRunFilterDeploymentId(any_=list(self.flows)),
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+            next_scheduled_start_time=FlowRunFilterNextScheduledStartTime(before_=datetime.now(UTC)),
+        )
+
+    def _start(self, due: Sequence[FlowRun]) -> None:
+        """Start what is due, in as many threads as there are places for its kind."""
+        for threads in (self.lanes, self.cases):
+            for ended in [run for run, thread in threads.items() if not thread.is_alive()]:
+                del threads[ended]
+        for run in due:
+            flow = self.flows.get(run.deployment_id) if run.deployment_id else None
+            if flow is None:  # another worker's
+                continue
+            threads, places = (self.lanes, LANES) if _is_lane(flow) else (self.cases, CASES)
+            if len(threads) < places:
+                self.started.add(run.id)
+                threads[run.id] = threading.Thread(target=self._carry, args=(flow, run.id), daemon=True)
+                threads[run.id].start()
+
+    def _carry(self, flow: Flow[Any, Any], run: UUID) -> None:
+        try:
+            with holding(self.folder / str(run)) as held:
+                if held and (flow_run := _claim(run)):
+                    self.carried += 1
+                    _execute(flow, flow_run)
+        except BaseException:
+            # Not even SystemExit in a flow ends the worker. The run's file stays, so that `recover`
+            # looks at how the run was left.
+            logger.exception("flow run %s broke off", run)
+        finally:
+            self.ended.set()
+
+
+def _is_lane(flow: Flow[Any, Any]) -> bool:
+    return flow.name.startswith("watch-")
+
+
+def _claim(run: UUID) -> FlowRun | None:
+    """The run, if the server gives it to us and to nobody else."""
+    with get_client(sync_client=True) as client:
+        try:
+            state = propose_state_sync(client, Pending(), flow_run_id=run)
+        except (Abort, Pause):
+            return None
+        # Read after the claim: the engine writes back the policy that this object carries.
+        return client.read_flow_run(run) if state.is_pending() else None
+
+
+def _execute(flow: Flow[Any, Any], flow_run: FlowRun) -> None:
+    try:
+        run_flow(flow, flow_run=flow_run, return_type="state")
+    except (Pause, Abort):
+        return
+
+
+@contextmanager
+def holding(path: Path) -> Iterator[bool]:
+    """Hold a run's file while its run is carried out here; False when another process holds it.
+
+    The file is removed at the end, and stays when the block breaks off.
+    """
+    file = _hold(path)
+    if file is None:
+        yield False
+        return
+    with file:
+        yield True
+        path.unlink(missing_ok=True)
+
+
+def _hold(path: Path) -> IO[str] | None:
+    file = path.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Whoever held it may have removed it between our opening and our locking.
+        if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+            return file
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    file.close()
+    return None
+
+
+@contextmanager
+def present(folder: Path) -> Iterator[None]:
+    """Be known as a worker of this tower for as long as the block lasts."""
+    with (folder / "workers.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+
+
+def is_worked(settings: Settings) -> bool:
+    """Whether a warm worker of this tower is alive."""
+    with (_runs_folder(settings).parent / "workers.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def recover(flows: Flows, settings: Settings) -> dict[UUID, str]:
+    """Put right the runs that a warm worker of this tower left behind when it died.
+
+    The run of a case starts again; a lane has crashed, which frees its slot, and comes back by its
+    schedule. Runs of other workers are not touched: what they left behind is theirs to tell.
+
+    Returns:
+        The state that each run was given, by flow run id.
+    """
+    recovered: dict[UUID, str] = {}
+    with get_client(sync_client=True) as client:
+        for path in sorted(_runs_folder(settings).iterdir()):
+            with holding(path) as held:
+                if held and (state := _put_right(client, flows, UUID(path.name))):
+                    recovered[UUID(path.name)] = state
+    return recovered
+
+
+def _put_right(client: SyncPrefectClient, flows: Flows, run: UUID) -> str | None:
+    try:
+        found = client.read_flow_run(run)
+    except ObjectNotFound:
+        return None
+    was = found.state_type
+    if was not in (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING):
+        return None
+    flow = flows.get(found.deployment_id) if found.deployment_id else None
+    state: State[Any]
+    if was is StateType.CANCELLING:
+        state = Cancelled(message="its worker died while it was being cancelled")
+    elif flow is None or _is_lane(flow):
+        state = Crashed(message="its worker died")
+    else:
+        state = AwaitingRetry(message="its worker died; it starts again")
+    return client.set_flow_run_state(run, state).state.name  # type: ignore[union-attr]
+
+
+def _runs_folder(settings: Settings) -> Path:
+    folder = settings.folder / "prefect" / "runs"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder

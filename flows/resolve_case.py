@@ -1,0 +1,35 @@
+"""What happens once a person has ruled: look again, act if it still holds, and settle."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from control_tower.nouns import Verdict
+from flows.lanes import find_lane
+from tasks.act import act
+from tasks.authorise import authorise, take_ruling, wait_on
+from tasks.look_again import look_again
+from tasks.settle import reject, settle, void
+from tasks.tell import tell_case
+
+
+@flow(name="resolve-case", persist_result=False)
+def resolve_case(proposal: str) -> str:
+    """Carry out one proposal, if a ruling in the ledger covers it. Resume is a wake-up and no more.
+
+    Args:
+        proposal: the digest of the proposal. Whatever else woke this run has no say.
+    """
+    ruling, refusal = take_ruling(proposal)
+    if ruling is None:
+        return wait_on(proposal, refusal)
+    outcome = reject(proposal) if ruling.verdict is Verdict.reject else carry_out(proposal)
+    tell_case(proposal)
+    return outcome
+
+
+def carry_out(proposal: str) -> str:
+    """What an approval leads to: one effect, or a void ruling when the evidence has changed."""
+    leave = authorise(proposal)
+    changed = look_again(leave, find_lane(leave.proposal.lane))
+    return void(proposal, changed) if changed else settle(proposal, act(leave))

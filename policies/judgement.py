@@ -1,0 +1,164 @@
+"""Judgement: every rule of a policy answers about every order; nothing hides behind a first hit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import JsonValue
+
+from control_tower.errors import PolicyError
+from control_tower.nouns import Answer, Finding, Severity
+from policies.document import Policy
+from policies.sentences import render, slots
+from policies.terms import Rule
+from policies.truth import Columns, evaluate
+from policies.verdict import Verdict, is_missing, verdict
+
+SEVERITIES = tuple(severity.value for severity in Severity)  # the worst first
+Codes = npt.NDArray[np.int64]
+
+
+def judge(policy: Policy, facts: pd.DataFrame, as_of: date) -> pd.DataFrame:
+    """Let every rule answer about every order.
+
+    Args:
+        facts: one row for each order, with at least the columns that the policy declares as facts.
+        as_of: the moment whose thresholds hold.
+
+    Returns:
+        One row for each order and kind whose answer is yes or unknown, sorted by order_id and kind:
+        row (position in `facts`), order_id, kind, answer, severity, score.
+
+    Raises:
+        PolicyError: a column is missing or not of its declared type, or an order has two rows.
+    """
+    columns = columns_of(policy, facts, as_of)
+    parts = [_answers(policy, number, rule, columns) for number, rule in enumerate(policy.rules)]
+    row, kind, unknown, severity = (np.concatenate(column) for column in zip(*parts, strict=True))
+    orders = order_rank(facts)
+    names = np.array(policy.kinds, dtype=object)
+    by_name = np.argsort(np.argsort(names))
+    sorted_by = np.lexsort((by_name[kind], orders[row]))
+    row, kind, unknown, severity = row[sorted_by], kind[sorted_by], unknown[sorted_by], severity[sorted_by]
+    points = np.array([rule.score for rule in policy.rules], dtype=np.int64)
+    return pd.DataFrame(
+        {
+            "row": row,
+            "order_id": facts["order_id"].take(row).reset_index(drop=True),
+            "kind": pd.Series(names[kind], dtype="str"),
+            "answer": pd.Series(np.where(unknown, Answer.unknown.value, Answer.yes.value), dtype="str"),
+            "severity": pd.Series(np.array(SEVERITIES, dtype=object)[severity], dtype="str"),
+            "score": points[kind],
+        }
+    )
+
+
+def holds(
+    policy: Policy, condition: str | None, facts: pd.DataFrame, as_of: date | None = None
+) -> pd.Series[bool]:
+    """Where a condition of the policy is yes; unknown is not. No condition always holds.
+
+    Args:
+        as_of: the moment whose thresholds hold; the day the policy was read for when left out.
+
+    Returns:
+        Booleans with the index of `facts`.
+    """
+    if condition is None:
+        return pd.Series(True, index=facts.index)
+    truth = evaluate(policy.expression(condition), columns_of(policy, facts, as_of))
+    return pd.Series(truth.yes, index=facts.index)
+
+
+def explain(policy: Policy, kind: str, facts: Mapping[str, Any], as_of: date) -> Finding:
+    """One rule's answer about one order, told: the sentence, the values it read, and what it lacked.
+
+    Args:
+        facts: the order's facts as plain values; moments as aware datetimes or ISO 8601 text.
+
+    Raises:
+        PolicyError: there is no such kind, or a fact it reads is absent or of another type.
+    """
+    rule = policy.rule(kind)
+    row = {**facts, **policy.thresholds_on(as_of)}
+    said = verdict(policy.expression(rule.when), row, policy.catalogue)
+    shown = dict.fromkeys((*said.values, *slots(rule.sentence, policy.catalogue)))
+    return Finding(
+        kind=kind,
+        order_id=str(facts["order_id"]),
+        answer=said.answer,
+        sentence=_sentence(policy, rule, said, row),
+        values={name: plain(row.get(name)) for name in sorted(shown)},
+        missing=said.missing,
+    )
+
+
+def _sentence(policy: Policy, rule: Rule, said: Verdict, row: Mapping[str, Any]) -> str:
+    if said.answer is Answer.yes:
+        return render(rule.sentence, row)
+    words = rule.kind.replace("_", " ")
+    if said.answer is Answer.no:
+        return f"No {words}."
+    needs = [
+        f"{policy.facts[n].means} (ask {policy.facts[n].owner})" for n in said.missing if n in policy.facts
+    ]
+    return f"Perhaps {words}; evidence is missing: {'; '.join(needs) or 'a number that can be worked out'}."
+
+
+def plain(value: Any) -> JsonValue:  # noqa: ANN401
+    """One fact as JSON: missing as None, moments as ISO 8601 text in their own zone."""
+    if is_missing(value):
+        return None
+    if isinstance(value, datetime):
+        return value.isoformat()
+    unboxed: JsonValue = value.item() if isinstance(value, np.generic) else value
+    return unboxed
+
+
+def columns_of(policy: Policy, facts: pd.DataFrame, as_of: date | None) -> Columns:
+    """Facts with the thresholds in force, ready for the policy's conditions."""
+    return Columns(facts, policy.catalogue, policy.thresholds_on(as_of))
+
+
+def severities(policy: Policy, rule: Rule, columns: Columns) -> npt.NDArray[np.int8]:
+    """The worst severity of each row whose condition is not no, as a position in SEVERITIES."""
+    worst = np.full(len(columns), len(SEVERITIES) - 1, dtype=np.int8)
+    for row in rule.severity:
+        code = SEVERITIES.index(row.severity.value)
+        if row.when is None:
+            np.minimum(worst, code, out=worst)
+        else:
+            applies = ~evaluate(policy.expression(row.when), columns).no
+            worst[applies] = np.minimum(worst[applies], code)
+    return worst
+
+
+def order_rank(facts: pd.DataFrame) -> Codes:
+    """The place of each row's order among all orders, sorted by their id.
+
+    Raises:
+        PolicyError: an order is missing its id, or has two rows.
+    """
+    orders = pd.Index(facts["order_id"])
+    if orders.hasnans or not orders.is_unique:
+        raise PolicyError("the facts need one row for each order, with its order_id", where="facts")
+    if orders.is_monotonic_increasing:
+        return np.arange(len(orders), dtype=np.int64)
+    rank = np.empty(len(orders), dtype=np.int64)
+    rank[orders.argsort()] = np.arange(len(orders))
+    return rank
+
+
+def _answers(
+    policy: Policy, number: int, rule: Rule, columns: Columns
+) -> tuple[Codes, Codes, npt.NDArray[np.bool_], npt.NDArray[np.int8]]:
+    """Rows that a rule does not deny, with the rule's number, whether unknown, and the severity."""
+    truth = evaluate(policy.expression(rule.when), columns)
+    rows = np.flatnonzero(~truth.no)
+    severity = severities(policy, rule, columns)[rows]
+    return rows, np.full(len(rows), number, dtype=np.int64), ~truth.yes[rows], severity

@@ -1,0 +1,77 @@
+"""Remedies: the actions that a policy recommends for what was found. Nothing here acts."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pandas as pd
+
+from control_tower.nouns import canonical
+from policies.document import Policy
+from policies.judgement import columns_of, holds, plain
+from policies.sentences import render, slots
+from policies.terms import Remedy, Rule, Rung
+
+COLUMNS = ("order_id", "kind", "action", "target", "amount", "currency", "reason", "rests_on")
+TEXT = ("kind", "action", "target", "currency", "reason", "rests_on")
+
+
+def proposals(
+    policy: Policy, findings: pd.DataFrame, facts: pd.DataFrame, as_of: date | None = None
+) -> pd.DataFrame:
+    """The actions that the policy would have a person rule on.
+
+    Only an answer of yes proposes, only where the remedy's own condition is yes and its target is
+    known, and a refund only of a known amount above zero. Two rules that ask for one action on one
+    target ask once, in the words of the earlier rule. Below the rung `recommend` there are none.
+
+    Args:
+        findings: what `judge` found in these very facts.
+        as_of: the moment whose thresholds hold; the day the policy was read for when left out.
+
+    Returns:
+        Sorted by order_id, kind and action: order_id, kind, action, target, amount (minor units, Int64),
+        currency, reason, rests_on (the facts that must still hold, as canonical JSON text, which
+        survives Parquet as it is).
+    """
+    if policy.rung not in (Rung.recommend, Rung.act):
+        return _rows(facts.head(0))
+    parts = [_rows(facts.head(0))]
+    for rule in policy.rules:
+        said = findings[(findings["kind"] == rule.kind) & (findings["answer"] == "yes")]
+        found = facts.take(said["row"].to_numpy())
+        parts += [_proposed(policy, rule, remedy, found, as_of) for remedy in rule.propose]
+    once = pd.concat(parts, ignore_index=True).drop_duplicates(["order_id", "action", "target"], keep="first")
+    return once.sort_values(["order_id", "kind", "action"], kind="stable", ignore_index=True)
+
+
+def _proposed(
+    policy: Policy, rule: Rule, remedy: Remedy, facts: pd.DataFrame, as_of: date | None
+) -> pd.DataFrame:
+    columns = columns_of(policy, facts, as_of)
+    amount = (
+        columns.integers(remedy.amount) if remedy.amount else pd.Series(pd.NA, facts.index, dtype="Int64")
+    )
+    chosen = holds(policy, remedy.when, facts, as_of) & facts[remedy.target].notna()
+    if remedy.amount:
+        chosen &= (amount > 0).fillna(False).astype(bool) & facts["currency"].notna()
+    found = facts[chosen]
+    read = {*remedy.rests_on, *slots(remedy.reason, policy.catalogue), "currency"} & set(policy.facts)
+    rows = [{**row, **columns.thresholds} for row in found[sorted(read)].to_dict("records")]
+    return _rows(
+        found,
+        kind=rule.kind,
+        action=remedy.action.value,
+        target=found[remedy.target],
+        amount=amount[chosen],
+        currency=found["currency"] if remedy.amount else pd.NA,
+        reason=[render(remedy.reason, row) for row in rows],
+        rests_on=[canonical({name: plain(row[name]) for name in remedy.rests_on}).decode() for row in rows],
+    )
+
+
+def _rows(found: pd.DataFrame, **columns: object) -> pd.DataFrame:
+    """Proposals about these orders, in the columns and types that every one of them has."""
+    frame = pd.DataFrame({"order_id": found["order_id"], **dict.fromkeys(TEXT), **columns}, index=found.index)
+    frame["amount"] = pd.Series(columns.get("amount"), index=found.index, dtype="Int64")
+    return frame.astype(dict.fromkeys(TEXT, "str"))[list(COLUMNS)]

@@ -1,0 +1,216 @@
+"""Risk: how bad an order's findings are together, whose they are, what is at stake, and by when.
+
+An order is scored when at least one finding is a yes. Missing evidence never lowers a risk: an
+answer that is unknown counts in severity and score as if it were yes, is listed under `unknown`, and
+brings no money. Findings of one family score no more than the family's cap.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from control_tower.errors import PolicyError
+from control_tower.nouns import Shop
+from policies.business_time import due_after
+from policies.document import Policy
+from policies.judgement import SEVERITIES, Codes, columns_of, order_rank
+from policies.truth import Columns, evaluate
+from policies.verdict import EPOCH
+
+Flags = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+NO_MONEY = np.iinfo(np.int64).min
+
+
+class Found(NamedTuple):
+    """Findings about scored orders, an order's own together and its leading one first.
+
+    `starts` marks where each order begins. The leading finding is a yes, the worst by severity, then
+    by score, then the earliest rule of the policy.
+    """
+
+    row: Codes
+    rule: Codes
+    yes: Flags
+    severity: Codes
+    starts: Codes
+
+    @property
+    def leading(self) -> Codes:
+        """The rule of each order's leading finding."""
+        return self.rule[self.starts]
+
+    def worst(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The least of each order's values."""
+        return np.minimum.reduceat(values, self.starts)
+
+    def most(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The greatest of each order's values."""
+        return np.maximum.reduceat(values, self.starts)
+
+
+def score(
+    policy: Policy, findings: pd.DataFrame, facts: pd.DataFrame, as_of: datetime, shop: Shop
+) -> pd.DataFrame:
+    """Weigh each order that has a finding.
+
+    Args:
+        findings: what `judge` found in these very facts.
+        as_of: aware; due times count from here.
+
+    Returns:
+        One row for each order with a yes, sorted by order_id: order_id, kinds (list), unknown (list of
+        kinds), severity, score, team, member, money_amount (minor units, the largest of its findings),
+        currency, due_at (UTC), priority (money expected to be lost x urgency / minutes of effort).
+    """
+    found = _arranged(policy, findings, facts)
+    columns = columns_of(policy, facts, as_of)
+    row = found.row[found.starts]
+    points = _points(policy, found)
+    severity = np.minimum(found.worst(found.severity), _banded(policy, points))
+    money = _money(policy, found, columns)
+    team, member = _owners(policy, found.leading, row, columns)
+    at_risk = found.most(money)
+    scored = pd.DataFrame(
+        {
+            "order_id": facts["order_id"].take(row).reset_index(drop=True),
+            "kinds": _kinds(policy, found, found.yes),
+            "unknown": _kinds(policy, found, ~found.yes),
+            "severity": pd.Series(np.array(SEVERITIES, dtype=object)[severity], dtype="str"),
+            "score": points,
+            "team": pd.Series(team, dtype="str"),
+            "member": pd.Series(member, dtype="str"),
+            "money_amount": pd.array(np.where(at_risk == NO_MONEY, 0, at_risk), dtype="Int64"),
+            "currency": facts["currency"].take(row).reset_index(drop=True),
+            "due_at": _due(policy, found, severity, as_of, shop),
+            "priority": found.most(_priorities(policy, found, money, columns)),
+        }
+    )
+    scored.loc[at_risk == NO_MONEY, "money_amount"] = pd.NA
+    return scored.iloc[np.argsort(order_rank(facts)[row], kind="stable")].reset_index(drop=True)
+
+
+def _arranged(policy: Policy, findings: pd.DataFrame, facts: pd.DataFrame) -> Found:
+    rule = pd.Categorical(findings["kind"], categories=policy.kinds).codes.astype(np.int64)
+    row = findings["row"].to_numpy(dtype=np.int64)
+    named = facts["order_id"].take(row).to_numpy(dtype=object) if len(facts) > row.max(initial=-1) else None
+    if named is None or (rule < 0).any() or (named != findings["order_id"].to_numpy(dtype=object)).any():
+        raise PolicyError("the findings are not of these facts and this policy", where=policy.reference)
+    yes = (findings["answer"] == "yes").to_numpy(dtype=bool)
+    severity = pd.Categorical(findings["severity"], categories=SEVERITIES).codes.astype(np.int64)
+    arranged = np.lexsort((rule, -findings["score"].to_numpy(dtype=np.int64), severity, ~yes, row))
+    arranged = arranged[np.isin(row[arranged], row[yes])]
+    row = row[arranged]
+    starts = np.flatnonzero(np.diff(row, prepend=-1))
+    return Found(row, rule[arranged], yes[arranged], severity[arranged], starts)
+
+
+def _points(policy: Policy, found: Found) -> Codes:
+    """The sum of what findings score, each family no more than its cap."""
+    total = np.zeros(len(found.starts), dtype=np.int64)
+    for name, family in policy.families.items():
+        each = np.array([rule.score if rule.family == name else 0 for rule in policy.rules], dtype=np.int64)
+        if len(total):
+            total += np.minimum(np.add.reduceat(each[found.rule], found.starts), family.cap)
+    return total
+
+
+def _banded(policy: Policy, points: Codes) -> Codes:
+    severity = np.full(len(points), len(SEVERITIES) - 1, dtype=np.int64)
+    for band in policy.score_bands:
+        severity[points >= band.at_least] = np.minimum(
+            severity[points >= band.at_least], SEVERITIES.index(band.severity.value)
+        )
+    return severity
+
+
+def _kinds(policy: Policy, found: Found, chosen: Flags) -> pd.Series[Any]:
+    """The sorted kinds of each order's chosen findings; equal sets share one list."""
+    bits = np.where(chosen, np.int64(1) << found.rule, 0)
+    sets, which = np.unique(np.bitwise_or.reduceat(bits, found.starts), return_inverse=True)
+    lists = np.empty(len(sets), dtype=object)
+    for place, members in enumerate(sets):
+        lists[place] = sorted(kind for number, kind in enumerate(policy.kinds) if members >> number & 1)
+    return pd.Series(lists[which], dtype=object)
+
+
+def _owners(
+    policy: Policy, leading: Codes, row: Codes, columns: Columns
+) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:
+    """Team and member by the leading finding's first team row that says yes."""
+    team = np.full(len(row), None, dtype=object)
+    member = team.copy()
+    for number, rule in enumerate(policy.rules):
+        open_still = leading == number
+        for line in rule.team:
+            if not open_still.any():
+                break
+            theirs = open_still.copy()
+            if line.when is not None:
+                theirs &= evaluate(policy.expression(line.when), columns).yes[row]
+            team[theirs] = line.team
+            if line.member is not None:
+                names = columns.series(line.member).take(row[theirs])
+                member[theirs] = names.astype(object).where(names.notna(), None).to_numpy()
+            open_still &= ~theirs
+    return team, member
+
+
+def _money(policy: Policy, found: Found, columns: Columns) -> Codes:
+    """The money at risk of each finding that is a yes, in whole minor units; NO_MONEY where there is none."""
+    money = np.full(len(found.row), NO_MONEY, dtype=np.int64)
+    for number, rule in enumerate(policy.rules):
+        if rule.money is not None:
+            at = np.flatnonzero((found.rule == number) & found.yes)
+            amounts = columns.integers(rule.money).take(found.row[at])
+            money[at] = amounts.to_numpy(dtype=np.int64, na_value=NO_MONEY)
+    return money
+
+
+def _priorities(policy: Policy, found: Found, money: Codes, columns: Columns) -> Floats:
+    """Expected loss x urgency / effort of each finding that is a yes; what is missing counts as bad."""
+    urgency = policy.urgency
+    weights = np.array([getattr(urgency, severity) for severity in SEVERITIES])
+    doublings = np.zeros(len(found.row))
+    for number, rule in enumerate(policy.rules):
+        if rule.clock is not None:
+            at = np.flatnonzero(found.rule == number)
+            hours = columns.numbers(rule.clock)[found.row[at]]
+            doublings[at] = np.nan_to_num(np.maximum(hours, 0) / urgency.doubles_every_hours, nan=np.inf)
+    growth = np.exp2(np.minimum(doublings, np.log2(urgency.at_most)))
+    likelihood = np.array([rule.likelihood for rule in policy.rules])[found.rule]
+    effort = np.array([rule.effort_minutes for rule in policy.rules])[found.rule]
+    has_money = np.array([rule.money is not None for rule in policy.rules])[found.rule]
+    unknown = np.where(has_money, urgency.loss_when_unknown, 0)
+    loss = np.where(money == NO_MONEY, unknown, money) * likelihood
+    return np.where(found.yes, loss * weights[found.severity] * growth / effort, 0.0)
+
+
+def _due(policy: Policy, found: Found, severity: Codes, as_of: datetime, shop: Shop) -> pd.Series[Any]:
+    """The earliest time that any finding, or the order's own severity, asks for."""
+    asked = {
+        text
+        for due in (policy.due, *(r.due for r in policy.rules))
+        if due
+        for text in due.model_dump().values()
+    }
+    counts = {
+        text: (due_after(as_of, text, shop, policy.calendar) - EPOCH) // timedelta(microseconds=1)
+        for text in asked
+    }
+
+    def by_severity(number: int) -> list[int]:
+        due = policy.rules[number].due or policy.due
+        return [counts[getattr(due, severity)] for severity in SEVERITIES]
+
+    table = np.array([by_severity(number) for number in range(len(policy.rules))], dtype=np.int64)
+    own = np.array([counts[getattr(policy.due, severity)] for severity in SEVERITIES], dtype=np.int64)[
+        severity
+    ]
+    soonest = np.minimum(found.worst(table[found.rule, found.severity]), own)
+    return pd.Series(soonest.astype("datetime64[us]")).dt.tz_localize("UTC")

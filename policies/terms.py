@@ -1,0 +1,212 @@
+"""The terms of a policy: the parts that its YAML may have, as frozen models.
+
+`policies.document` puts them together, and `policies.reader` makes them of a file.
+"""
+
+from __future__ import annotations
+
+from datetime import date, time
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from control_tower.nouns import Action, Noun, Severity
+
+Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
+Duration = Annotated[str, Field(pattern=r"^[1-9]\d{0,4} (minute|hour|business day)s?$")]
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+Situation = dict[str, bool | int | float | str | None]
+
+
+class Term(Noun):
+    """A part of a policy; YAML says `from` where Python can't."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True, allow_inf_nan=False)
+
+
+class Rung(StrEnum):
+    """How far a lane may go by itself. On every rung a refund, a reship and a hold wait for a person."""
+
+    observe = "observe"
+    route = "route"
+    recommend = "recommend"
+    act = "act"
+
+
+class InForce(Term):
+    """The days of UTC on which a policy holds, both ends included."""
+
+    since: date = Field(alias="from")
+    until: date | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.until and self.until < self.since:
+            raise ValueError("it ends before it begins")
+        return self
+
+    def covers(self, day: date) -> bool:
+        """Whether the policy is in force on a day."""
+        return self.since <= day and (self.until is None or day <= self.until)
+
+
+class Hours(Term):
+    """Opening hours of a business day, on the clock of the shop's zone."""
+
+    opens: time = Field(alias="from")
+    closes: time = Field(alias="to")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.closes <= self.opens:
+            raise ValueError("it closes before it opens")
+        return self
+
+
+class Calendar(Term):
+    """When business is done. Public holidays come from the shop's country, the clock from its zone."""
+
+    weekend: tuple[Weekday, ...] = Field(default=("saturday", "sunday"), max_length=6)
+    cut_off: time = Field(description="what comes later in the day counts on the next business day")
+    extra_closed_days: tuple[date, ...] = ()
+    hours: Hours
+
+
+class Fact(Term):
+    """What a signal says about an order: its type, its meaning, and who has it when it is missing."""
+
+    type: Literal["boolean", "integer", "number", "text", "timestamp"]
+    means: str = Field(min_length=3)
+    owner: str = Field(min_length=2)
+    clock: bool = Field(default=False, description="it changes with the passing of time alone")
+
+
+class Dated(Term):
+    """A value and the first day on which it holds."""
+
+    since: date = Field(alias="from")
+    value: int | float
+
+
+class Threshold(Term):
+    """A number that the business chose: its unit, where it comes from, and its values by date."""
+
+    unit: str
+    source: str = Field(min_length=3)
+    values: tuple[Dated, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        days = [dated.since for dated in self.values]
+        if days != sorted(set(days)):
+            raise ValueError("its dates must rise, each only once")
+        return self
+
+    def on(self, day: date) -> int | float | None:
+        """The value in force on a day; None before the first."""
+        held = [dated.value for dated in self.values if dated.since <= day]
+        return held[-1] if held else None
+
+
+class Due(Term):
+    """How soon somebody must look, in business time, by severity."""
+
+    sev1: Duration
+    sev2: Duration
+    sev3: Duration
+
+
+class SeverityRow(Term):
+    """A severity, and when it applies. Rows that are unknown apply: missing evidence lowers no risk."""
+
+    when: str | None = None
+    severity: Severity
+
+
+class TeamRow(Term):
+    """A team, the fact that names its member, and when it is theirs: the first row that says yes."""
+
+    when: str | None = None
+    team: str = Field(min_length=2)
+    member: str | None = None
+
+
+class Merge(Term):
+    """A cause that many orders share: those with equal facts, when enough of the group are hit."""
+
+    name: Identifier
+    on: tuple[str, ...] = Field(min_length=1)
+    when: str
+    at_least: int = Field(ge=2)
+    share: float = Field(gt=0, le=1)
+
+
+class Remedy(Term):
+    """An action that a rule proposes to a person, and the facts that must still hold when it acts."""
+
+    action: Action
+    when: str | None = None
+    target: str = Field(description="the fact that names what it acts on")
+    amount: str | None = Field(default=None, description="the fact that holds the money, in minor units")
+    reason: str
+    rests_on: tuple[str, ...] = Field(min_length=1)
+
+
+class Rule(Term):
+    """One kind of finding: when it holds, how it is told, how bad it is, whose, and what then."""
+
+    kind: Identifier
+    means: str
+    when: str
+    sentence: str
+    severity: tuple[SeverityRow, ...] = Field(min_length=1)
+    family: str
+    score: int = Field(ge=0, le=1000)
+    team: tuple[TeamRow, ...] = Field(min_length=1)
+    money: str | None = Field(
+        default=None, description="the fact that holds the money at risk, in minor units"
+    )
+    likelihood: float = Field(default=1.0, gt=0, le=1, description="how likely it is lost if nobody acts")
+    clock: str | None = Field(default=None, description="the fact that counts the hours it has been so")
+    effort_minutes: int = Field(ge=1)
+    due: Due | None = None
+    merge: Merge | None = None
+    propose: tuple[Remedy, ...] = ()
+
+
+class Family(Term):
+    """Signals that say much the same thing: together they score no more than the cap."""
+
+    cap: int = Field(ge=0)
+
+
+class Band(Term):
+    """A score from which on a case has at least this severity."""
+
+    at_least: int
+    severity: Severity
+
+
+class Urgency(Term):
+    """What presses: a weight by severity, growing with the hours that pass, up to a ceiling."""
+
+    sev1: float = Field(gt=0)
+    sev2: float = Field(gt=0)
+    sev3: float = Field(gt=0)
+    doubles_every_hours: float = Field(gt=0)
+    at_most: float = Field(ge=1)
+    loss_when_unknown: int = Field(
+        ge=0, description="money at risk, in minor units, where the amount is missing"
+    )
+
+
+class Example(Term):
+    """A situation and what the policy must say of it. Facts not named are those of an ordinary order."""
+
+    name: str = Field(min_length=5)
+    as_of: date | None = None
+    facts: Situation
+    yes: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    proposes: tuple[Action, ...] = ()

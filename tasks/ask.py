@@ -1,0 +1,48 @@
+"""Ask: open a paused run for each proposal that waits. No process runs while it waits."""
+
+from __future__ import annotations
+
+from control_tower.keeping.step import step
+from control_tower.ledger import open_ledger
+from control_tower.ledger.cases import paused_as, unopened
+from control_tower.nouns import Case, Noun, Proposal
+from control_tower.pause import PauseRequest, open_pauses
+from control_tower.settings import settings
+from tasks.brief import brief
+
+
+class Asked(Noun):
+    """Which flow run waits for which proposal: digest to flow run id."""
+
+    runs: dict[str, str]
+
+    @property
+    def markdown(self) -> str:
+        """How many, for the artifact."""
+        return f"{len(self.runs)} paused runs opened; each waits for a person"
+
+
+@step
+def ask(lane: str, shop: str) -> Asked:
+    """Open a run, born suspended, for each waiting proposal of this lane and shop that has none."""
+    ledger = open_ledger(settings().ledger)
+    opened: dict[str, str] = {}
+    waiting = [(Case.model_validate(case.body), Proposal.model_validate(row.body)) for case, row in unopened(ledger, lane, shop)]
+    for start in range(0, len(waiting), 200):  # written down as we go: a killed run does not ask twice
+        runs = open_pauses([request(case, proposal) for case, proposal in waiting[start : start + 200]])
+        paused_as(ledger, runs)
+        opened |= runs
+    return Asked(runs=opened)
+
+
+def request(case: Case, proposal: Proposal) -> PauseRequest:
+    """The paused run of one proposal: its name, its form's description and its parameters."""
+    return PauseRequest(
+        proposal_id=proposal.digest,
+        name=f"{proposal.action}-{proposal.order_id}-{proposal.id}"[:120],
+        description_markdown=brief(case, (proposal,)),
+        parameters={"proposal": proposal.digest},
+        tags=[f"lane:{proposal.lane}", f"action:{proposal.action}", f"case:{case.id}"],
+        key=f"ruling-{proposal.id}",
+    )
+

@@ -1,0 +1,71 @@
+"""Authorise: find the ruling, through whichever door it came, and get leave to act from the ledger."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from control_tower.errors import AlreadyRuled, TowerError
+from control_tower.ledger import open_ledger
+from control_tower.ledger import rulings as book
+from control_tower.ledger.cases import dossier, find_proposal, note
+from control_tower.ledger.rulings import Authorised
+from control_tower.nouns import Proposal, Ruling, Verdict
+from control_tower.pause import answer, pause_again
+from control_tower.settings import settings
+from tasks.brief import brief, escape
+
+
+def take_ruling(proposal: str) -> tuple[Ruling | None, str]:
+    """The ruling on a proposal, taking one from Prefect's form if the form was filled in.
+
+    Not a step: what is typed into the form holds a token, and inputs of steps are kept.
+
+    Returns:
+        The ruling, or None and why what was typed is none.
+    """
+    ledger = open_ledger(settings().ledger)
+    typed = answer()
+    refusal = "" if typed is None else "the form was left empty"
+    if typed and typed.approver.strip():
+        try:
+            book.rule(
+                ledger,
+                proposal,
+                Verdict(typed.verdict),
+                approver=typed.approver,
+                token=typed.token,
+                reason=typed.reason,
+                via="form",
+                now=datetime.now(UTC),
+            )
+        except AlreadyRuled as late:
+            note(ledger, f"proposal:{proposal}", "late answer", str(late), datetime.now(UTC))
+        except TowerError as fault:
+            refusal = fault.what
+    return book.find_ruling(ledger, proposal), refusal
+
+
+def wait_on(proposal: str, refusal: str) -> str:
+    """Pause again: this run was woken without a ruling. Says so, in the form and in the book.
+
+    Returns only when the proposal waits for nobody any more.
+    """
+    ledger = open_ledger(settings().ledger)
+    row = find_proposal(ledger, proposal)
+    if row.standing != "waiting":
+        return f"nothing was done: the proposal is {row.standing}: {row.detail}"
+    why = refusal or "nobody has ruled"
+    note(ledger, f"proposal:{proposal}", "woken without a ruling", why, datetime.now(UTC))
+    held = dossier(ledger, row.case_id)
+    text = brief(held.case, (Proposal.model_validate(row.body),))
+    pause_again(f"**Nothing was done: {escape(why)}.** This run waits for a ruling.\n\n{text}")
+    return "waiting"
+
+
+def authorise(proposal: str) -> Authorised:
+    """Leave to act, from the ledger alone.
+
+    Raises:
+        NoAuthority: no ruling covers the proposal as it stands at this moment.
+    """
+    return book.authorise(open_ledger(settings().ledger), proposal)

@@ -1,0 +1,119 @@
+"""Gather: read a source's tables as they were at `as_of`, and keep them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pydantic import AwareDatetime
+
+import data_contracts
+from control_tower.errors import SourceError
+from control_tower.joins import joins, literal, quoted
+from control_tower.keeping import Kept
+from control_tower.keeping.step import open_archive, step
+from control_tower.nouns import Noun, Shop, as_json
+from control_tower.settings import Settings, settings
+from control_tower.sources import open_source
+
+if TYPE_CHECKING:
+    from control_tower.sources.protocol import Source
+    from data_contracts import Contract
+
+
+class Gathered(Noun):
+    """The evidence of one shop as it was at `as_of`: a kept frame for each table that the source has."""
+
+    shop: Shop
+    as_of: AwareDatetime
+    frames: dict[str, Kept]
+    absent: tuple[str, ...]
+
+    @property
+    def markdown(self) -> str:
+        """Rows by table, for the artifact."""
+        rows = ", ".join(f"{name} {kept.rows:,}" for name, kept in self.frames.items())
+        return f"{self.shop.id} as of {self.as_of}: {rows}" + (f"; absent: {', '.join(self.absent)}" if self.absent else "")
+
+
+@step
+def gather(
+    source: str, mapping: str | None, tables: Sequence[str], as_of: datetime, orders: Sequence[str] = ()
+) -> Gathered:
+    """Read each table from the source, as of a moment, into kept Parquet.
+
+    Args:
+        source: `shop` or `folder:PATH`.
+        mapping: mapping file or the name of a shipped one, for a folder.
+        tables: canonical tables that the lane reads; the first must be there.
+        as_of: timezone-aware; nothing that happened later is seen.
+        orders: when given, only rows of these orders.
+
+    Raises:
+        SourceError: the source can't be read, or has none of the tables.
+    """
+    tower = settings()
+    opened = open_source(source, mapping, tower)
+    present = [table for table in tables if table in opened.tables()]
+    if not present or tables[0] not in present:
+        raise SourceError(f"has no table {tables[0]}", where=source, remedy="a lane can't run without it")
+    return Gathered(
+        shop=opened.shop,
+        as_of=as_of,
+        frames={table: _read(opened, table, as_of, orders, tower) for table in present},
+        absent=tuple(table for table in tables if table not in present),
+    )
+
+
+def _read(source: Source, table: str, as_of: datetime, orders: Sequence[str], tower: Settings) -> Kept:
+    contract = data_contracts.load(table)
+    archive = open_archive(tower.artifacts)
+    written = archive.scratch(table)
+    with joins(tower) as connection:
+        relation = source.relation(connection, table, contract.duckdb_types(), orders or None)
+        view = as_of_view(contract, relation, as_of, source.columns(table))
+        connection.execute(
+            f"COPY ({view}) TO {literal(str(written))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+        )
+    return archive.keep_file(table, written, contract.reference)
+
+
+def as_of_view(contract: Contract, relation: str, as_of: datetime, provided: frozenset[str]) -> str:
+    """SQL of a table as it was at a moment.
+
+    An event later than `as_of` is masked; a row born later is kept and marked not visible, so that
+    rows in are rows out. A time after `observed_at` can't be known to anybody: it is left for the
+    contract to find, never masked away.
+    """
+    moment = f"TIMESTAMPTZ {literal(as_json(as_of))}"
+    columns = [
+        f"CASE WHEN {quoted(name)} > {moment} AND {quoted(name)} <= observed_at THEN NULL ELSE {quoted(name)} END AS {quoted(name)}"
+        if name in contract.events
+        else quoted(name)
+        for name in contract.columns
+    ]
+    born = quoted(contract.born) if contract.born else "observed_at"
+    hidden = f"{born} > {moment} AND {born} <= observed_at" if contract.born else "false"
+    columns += ["unreadable", f"NOT coalesce({hidden}, false) AS visible"]
+    if "status" in contract.columns:
+        columns.append(f"{_status_known(contract, moment, provided)} AS status_known")
+    return f"SELECT {', '.join(columns)} FROM ({relation}) ORDER BY source_id, {quoted(contract.key)}"
+
+
+def _status_known(contract: Contract, moment: str, provided: frozenset[str]) -> str:
+    """Whether a row's status already held: true, false, or NULL when nobody can tell.
+
+    A status may have been written after `as_of`. Where the source has the event that dates it, the
+    event decides; a status without a date is then known only from the moment it was observed. Where
+    the source has no such event at all, it may have held before: that is unknown, not no.
+    """
+    own = f"WHEN status_at IS NOT NULL THEN status_at <= {moment}" if "status_at" in contract.columns else ""
+    cases = [
+        f"WHEN status = {literal(status)} AND {quoted(event)} IS NOT NULL THEN {quoted(event)} <= {moment}"
+        for status, event in contract.dated_by.items()
+    ]
+    undated = [status for status, event in contract.dated_by.items() if event not in provided]
+    if undated:
+        cases.append(f"WHEN status IN ({', '.join(map(literal, undated))}) AND observed_at > {moment} THEN NULL")
+    return f"CASE {' '.join(cases)} {own} ELSE observed_at <= {moment} END"

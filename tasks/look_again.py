@@ -1,0 +1,58 @@
+"""Look again: gather the evidence of one order anew, and say what the proposal rested on that has changed."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from control_tower.keeping.step import open_archive
+from control_tower.ledger import open_ledger
+from control_tower.ledger.effects import find_effect
+from control_tower.ledger.rulings import Authorised
+from control_tower.nouns import EffectState, Proposal
+from control_tower.settings import settings
+from policies import policy
+from tasks.detect import detect
+from tasks.gather import gather
+from tasks.judge import judge
+from tasks.lane import Lane
+from tasks.open_cases import plain_rows
+from tasks.recommend import recommend
+from tasks.validate import validate
+
+
+def look_again(leave: Authorised, watched: Lane) -> str:
+    """What has changed since the proposal was made; empty when everything it rests on still holds.
+
+    The same lane looks at the same order again, and must recommend the very same thing: action,
+    target, amount, evidence and policy. An effect of our own that already happened is no change.
+    """
+    proposal = leave.proposal
+    begun = find_effect(open_ledger(settings().ledger), proposal.digest)
+    if begun and begun.state is not EffectState.intended:
+        return ""
+    moment = proposal.as_of or datetime.now(UTC)
+    rules = policy(proposal.lane, moment)
+    if rules.reference != proposal.policy:
+        return f"the policy in force is {rules.reference}, not {proposal.policy}"
+    accepted = validate(gather(proposal.source, proposal.mapping, watched.tables, moment, (proposal.order_id,)))
+    facts = detect(accepted, watched.signals, rules)
+    found = recommend(judge(facts, rules, moment), facts, rules)
+    archive = open_archive(settings().artifacts)
+    known = plain_rows(archive.frame(facts))
+    return _difference(proposal, plain_rows(archive.frame(found)), known[0] if known else {})
+
+
+def _difference(proposal: Proposal, found: list[dict[str, Any]], facts: dict[str, Any]) -> str:
+    for row in found:
+        same_amount = row["amount"] == (proposal.money.amount if proposal.money else None)
+        same = row["action"] == proposal.action and (row["target"] or row["order_id"]) == proposal.target
+        if same and same_amount and json.loads(row["rests_on"]) == proposal.rests_on:
+            return ""
+    changes = [
+        f"{name} was {before}, is {facts.get(name)}"
+        for name, before in proposal.rests_on.items()
+        if facts.get(name) != before
+    ]
+    return "; ".join(changes) or f"policy no longer recommends a {proposal.action}"

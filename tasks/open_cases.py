@@ -1,0 +1,163 @@
+"""Open cases: frames become nouns here, and the book takes them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic import JsonValue
+
+import policies
+from control_tower.keeping import Kept, Nouns
+from control_tower.keeping.step import open_archive, step
+from control_tower.ledger import open_ledger
+from control_tower.ledger.cases import newest_view, record_cases, record_proposals
+from control_tower.nouns import Action, Case, Evidence, Finding, Money, Noun, Proposal, Risk, digest_of
+from control_tower.settings import settings
+from policies import Policy
+from tasks.validate import Accepted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN_ORDERS = 25
+
+
+class Opened(Noun):
+    """What the book changed: case ids opened, updated, closed, and those that stay as they were."""
+
+    opened: tuple[str, ...]
+    updated: tuple[str, ...]
+    closed: tuple[str, ...]
+    same: tuple[str, ...]
+    looked_back: bool = False
+
+    @property
+    def markdown(self) -> str:
+        """The counts, for the artifact."""
+        return f"{len(self.opened)} opened, {len(self.updated)} updated, {len(self.closed)} closed, {len(self.same)} as they were"
+
+
+@step
+def form_cases(scored: Kept, findings: Kept, facts: Kept, policy: Policy, accepted: Accepted) -> Nouns[Case]:
+    """Make a `Case` of each scored row, with its findings explained and the facts they rest on."""
+    archive = open_archive(settings().artifacts)
+    cases = archive.frame(scored)
+    known = archive.frame(facts)
+    known["row"] = range(len(known))
+    found = archive.frame(findings)
+    found = found[found["answer"] == "yes"].sort_values(["order_id", "kind"])
+    kinds_by_order = found.groupby("order_id")["kind"].agg(list).to_dict()
+    needed = known[known["order_id"].isin(kinds_by_order.keys())]
+    rows = {row["order_id"]: row for row in plain_rows(needed.drop(columns="row"))}
+    tables = {name: kept.digest for name, kept in accepted.frames.items()}
+    return Nouns([_case(row, kinds_by_order, rows, tables, policy, accepted) for row in plain_rows(cases)])
+
+
+def _case(
+    row: dict[str, Any],
+    kinds: dict[str, list[str]],
+    facts: dict[str, dict[str, JsonValue]],
+    tables: dict[str, str],
+    policy: Policy,
+    accepted: Accepted,
+) -> Case:
+    orders = tuple(row["orders"])
+    shown = orders[:SHOWN_ORDERS]  # a burst of ten thousand orders is one case that a person can still read
+    money = None
+    if row["money_amount"] is not None and row["currency"]:
+        money = Money(amount=int(row["money_amount"]), currency=row["currency"])
+    return Case(
+        id=row["id"],
+        lane=policy.id,
+        shop=accepted.shop.id,
+        pivot=row["pivot"],
+        kinds=tuple(row["kinds"]),
+        orders=orders,
+        team=row["team"],
+        owner=row["owner"] or "",
+        findings=tuple(_explained(policy, kind, facts[order], accepted.as_of) for order in shown for kind in kinds[order]),
+        evidence=Evidence(as_of=accepted.as_of, facts=tuple(facts[order] for order in shown), tables=tables),
+        risk=Risk(
+            severity=row["severity"],
+            score=int(row["score"]),
+            money=money,
+            due_at=row["due_at"],
+            priority=round(float(row["priority"]), 6),
+            policy=policy.reference,
+        ),
+    )
+
+
+def _explained(policy: Policy, kind: str, facts: dict[str, JsonValue], as_of: datetime) -> Finding:
+    return policies.explain(policy, kind, facts, as_of)
+
+
+def plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """A frame's rows as plain Python values: missing is None, moments are ISO text."""
+    import pandas as pd
+
+    columns: dict[str, list[Any]] = {}
+    for name in frame.columns:
+        values = frame[name]
+        if isinstance(values.dtype, pd.DatetimeTZDtype):
+            columns[name] = [None if value is pd.NaT else value.isoformat() for value in values]
+        else:
+            columns[name] = [_plain(value) for value in values.tolist()]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _plain(value: Any) -> Any:
+    import pandas as pd
+
+    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value):
+        return None
+    return list(value) if hasattr(value, "__iter__") and not isinstance(value, str) else value
+
+
+@step
+def form_proposals(
+    recommended: Kept, cases: Nouns[Case], policy: Policy, source: str, mapping: str | None, accepted: Accepted, replay: bool
+) -> Nouns[Proposal]:
+    """Make a `Proposal` of each row; its digest covers all that a ruling on it would."""
+    archive = open_archive(settings().artifacts)
+    case_of = {order: case.id for case in cases for order in case.orders}
+    return Nouns(
+        [
+            Proposal(
+                case_id=case_of[row["order_id"]],
+                lane=policy.id,
+                shop=accepted.shop.id,
+                source=source,
+                mapping=mapping,
+                action=Action(row["action"]),
+                order_id=row["order_id"],
+                target=row["target"] or row["order_id"],
+                money=Money(amount=int(row["amount"]), currency=row["currency"]) if row["amount"] is not None else None,
+                rests_on=json.loads(row["rests_on"]),
+                evidence=digest_of(json.loads(row["rests_on"])),
+                policy=policy.reference,
+                reason=row["reason"],
+                as_of=accepted.as_of if replay else None,
+            )
+            for row in plain_rows(archive.frame(recommended))
+        ]
+    )
+
+
+@step
+def open_cases(lane: str, cases: Nouns[Case], proposals: Nouns[Proposal], accepted: Accepted) -> Opened:
+    """Bring the book to what was found: open, append, close, and put proposals before people.
+
+    A run that looks further back than the newest one changes nothing: yesterday's view can't close
+    or open today's cases.
+    """
+    ledger = open_ledger(settings().ledger)
+    newest = newest_view(ledger, lane, accepted.shop.id)
+    if newest and accepted.as_of < newest:
+        return Opened(opened=(), updated=(), closed=(), same=(), looked_back=True)
+    now = datetime.now(UTC)
+    changes = record_cases(ledger, lane, accepted.shop.id, cases.items, now)
+    record_proposals(ledger, [case.id for case in cases], proposals.items, now)
+    return Opened(opened=changes.opened, updated=changes.updated, closed=changes.closed, same=changes.same)

@@ -1,0 +1,87 @@
+"""Report: what a run of a lane read, found, opened and proposed, in counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import AwareDatetime
+
+from control_tower.keeping import Kept
+from control_tower.keeping.step import open_archive, step
+from control_tower.nouns import Noun
+from control_tower.settings import settings
+from tasks.open_cases import Opened
+from tasks.validate import Accepted
+
+
+class Answers(Noun):
+    """Orders about which a rule said yes, and orders about which it can't say."""
+
+    yes: int = 0
+    unknown: int = 0
+
+
+class Proposed(Noun):
+    """How many of one action, and how much of each currency, in minor units."""
+
+    count: int
+    amount: dict[str, int]
+
+
+class Counts(Noun):
+    """Cases that this run opened, updated and closed."""
+
+    opened: int = 0
+    updated: int = 0
+    closed: int = 0
+
+
+class LaneReport(Noun):
+    """One run of a lane, in counts. Findings are orders; they may merge into fewer cases."""
+
+    lane: str
+    as_of: AwareDatetime
+    accepted: dict[str, int]
+    quarantined: dict[str, int]
+    findings: dict[str, Answers]
+    cases: Counts
+    proposals: dict[str, Proposed]
+    run_id: str
+    dry_run: bool = False
+    looked_back: bool = False
+
+
+@step
+def report(
+    lane: str,
+    accepted: Accepted,
+    findings: Kept,
+    proposed: Kept,
+    kinds: Sequence[str],
+    opened: Opened | None = None,
+) -> LaneReport:
+    """Count it all up; every kind of the policy is there, found or not."""
+    from prefect.runtime import flow_run
+
+    archive = open_archive(settings().artifacts)
+    found = archive.frame(findings, ["kind", "answer", "order_id"])
+    said = found.groupby(["kind", "answer"])["order_id"].nunique().to_dict()
+    recommended = archive.frame(proposed, ["action", "amount", "currency"])
+    return LaneReport(
+        lane=lane,
+        as_of=accepted.as_of,
+        accepted=accepted.accepted,
+        quarantined=accepted.quarantined,
+        findings={k: Answers(yes=int(said.get((k, "yes"), 0)), unknown=int(said.get((k, "unknown"), 0))) for k in kinds},
+        cases=Counts(opened=len(opened.opened), updated=len(opened.updated), closed=len(opened.closed)) if opened else Counts(),
+        proposals={
+            str(action): Proposed(
+                count=len(rows),
+                amount={str(k): int(v) for k, v in rows.dropna().groupby("currency")["amount"].sum().items()},
+            )
+            for action, rows in recommended.groupby("action")
+        },
+        run_id=str(flow_run.id),
+        dry_run=opened is None,
+        looked_back=bool(opened and opened.looked_back),
+    )

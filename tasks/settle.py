@@ -1,0 +1,43 @@
+"""Settle: write down how a proposal ended."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from control_tower.errors import OutcomeUnknown
+from control_tower.keeping.step import step
+from control_tower.ledger import open_ledger
+from control_tower.ledger.cases import settle_proposal
+from control_tower.ledger.rulings import find_ruling
+from control_tower.nouns import Effect, EffectState
+from control_tower.settings import settings
+
+
+@step
+def settle(proposal: str, effect: Effect) -> str:
+    """Close the book on a proposal: done, or refused by the store.
+
+    Raises:
+        OutcomeUnknown: the effect may or may not have happened; the proposal stays open until a read settles it.
+    """
+    if effect.state is EffectState.unknown:
+        raise OutcomeUnknown(f"{effect.action} on order {effect.order_id}: {effect.detail}", remedy="it is read again on the next run")
+    standing = "done" if effect.state is EffectState.confirmed else "refused"
+    said = f"{effect.action} {effect.state.value} {effect.store_reference} {effect.detail}".strip()
+    settle_proposal(open_ledger(settings().ledger), proposal, standing, said, datetime.now(UTC))
+    return said
+
+
+@step
+def reject(proposal: str) -> str:
+    """A person said no: nothing is done, and the ruling is the last word on this proposal."""
+    ruling = find_ruling(open_ledger(settings().ledger), proposal)
+    return f"rejected by {ruling.approver}: {ruling.reason}" if ruling else "rejected"
+
+
+@step
+def void(proposal: str, changed: str) -> str:
+    """Void the ruling: what it rested on has changed. The next run of the lane proposes anew."""
+    said = f"the ruling is void: {changed}"
+    settle_proposal(open_ledger(settings().ledger), proposal, "void", said, datetime.now(UTC))
+    return said

@@ -1,0 +1,177 @@
+"""Validate: hold each table against its contract. Rows in = rows accepted + rows quarantined, always."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import AwareDatetime
+
+import data_contracts
+from control_tower.errors import ContractBreach
+from control_tower.joins import joins, literal, quoted
+from control_tower.keeping import Archive, Kept
+from control_tower.keeping.archive import as_pandas
+from control_tower.keeping.step import open_archive, step
+from control_tower.nouns import Noun, Shop
+from control_tower.settings import Settings, settings
+from tasks.gather import Gathered
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from data_contracts import Checked, Contract
+
+
+class Accepted(Noun):
+    """The evidence that a lane may rest on, what was set aside, and what was kept with a mark."""
+
+    shop: Shop
+    as_of: AwareDatetime
+    frames: dict[str, Kept]
+    quarantine: dict[str, Kept]
+    marks: Kept
+    rules: dict[str, int]
+    absent: tuple[str, ...]
+
+    @property
+    def accepted(self) -> dict[str, int]:
+        """Rows accepted by table."""
+        return {table: kept.rows for table, kept in self.frames.items()}
+
+    @property
+    def quarantined(self) -> dict[str, int]:
+        """Rows quarantined by table, none included."""
+        return {table: self.quarantine[table].rows if table in self.quarantine else 0 for table in self.frames}
+
+    @property
+    def markdown(self) -> str:
+        """The rules that found something, for the artifact."""
+        found = "\n".join(f"| {rule} | {count:,} |" for rule, count in sorted(self.rules.items()))
+        return "| rule broken | rows |\n|---|---:|\n" + (found or "| none | 0 |")
+
+
+@step
+def validate(gathered: Gathered) -> Accepted:
+    """Check every table; quarantine rows with errors, mark rows with warnings.
+
+    Raises:
+        ContractBreach: a whole table can't be relied on: the first breach by table, with its owner.
+    """
+    tower = settings()
+    archive = open_archive(tower.artifacts)
+    frames: dict[str, Kept] = {}
+    quarantine: dict[str, Kept] = {}
+    marks: list[pd.DataFrame] = []
+    rules: dict[str, int] = {}
+    for table, kept in gathered.frames.items():
+        contract = data_contracts.load(table)
+        checked = data_contracts.check(contract, _with_context(contract, gathered, tower), gathered.as_of)
+        _stop_on_breach(contract, checked)
+        rules |= {rule.name: rule.count for rule in checked.rules if rule.count}
+        frames[table], aside = _divide(table, kept, checked, archive, tower)
+        if aside:
+            quarantine[table] = aside
+        marks.append(_marked(table, kept, checked, archive))
+    return Accepted(
+        shop=gathered.shop,
+        as_of=gathered.as_of,
+        frames=frames,
+        quarantine=quarantine,
+        marks=archive.keep_frame("marks", _joined(marks)),
+        rules=rules,
+        absent=gathered.absent,
+    )
+
+
+def _with_context(contract: Contract, gathered: Gathered, tower: Settings) -> pd.DataFrame:
+    """A table with the columns of other tables that its rules compare it with, in file order."""
+    archive = open_archive(tower.artifacts)
+    context = [column for column in contract.context.values() if column.table in gathered.frames]
+    if not context:
+        frame = archive.frame(gathered.frames[contract.name])
+    else:
+        joined, picked = [], []
+        for number, (table, on) in enumerate(sorted({(column.table, column.on) for column in context})):
+            parent = literal(archive.location(gathered.frames[table]))
+            joined.append(
+                f"LEFT JOIN (SELECT DISTINCT ON ({quoted(on)}) * FROM read_parquet({parent})) AS p{number}"
+                f" ON p{number}.{quoted(on)} = c.{quoted(on)}"
+            )
+            picked += [
+                f"p{number}.{quoted(column.column)} AS {quoted(column.name)}"
+                for column in context
+                if (column.table, column.on) == (table, on)
+            ]
+        child = literal(archive.location(gathered.frames[contract.name]))
+        with joins(tower) as connection:
+            frame = as_pandas(
+                connection.sql(
+                    f"SELECT c.* EXCLUDE (file_row_number), {', '.join(picked)}"
+                    f" FROM read_parquet({child}, file_row_number = true) AS c {' '.join(joined)}"
+                    " ORDER BY c.file_row_number"
+                ).to_arrow_table()
+            )
+    for column in contract.context.values():
+        if column.name not in frame:
+            frame[column.name] = None
+    return frame
+
+
+def _stop_on_breach(contract: Contract, checked: Checked) -> None:
+    for breach in checked.breaches:
+        raise ContractBreach(
+            breach.sentence, contract=contract.reference, owner=contract.owner, rule=breach.rule
+        )
+
+
+def _divide(
+    table: str, kept: Kept, checked: Checked, archive: Archive, tower: Settings
+) -> tuple[Kept, Kept | None]:
+    """The accepted rows and the quarantined ones; the same file again when every row is accepted."""
+    errors = checked.failures[checked.failures["severity"] == "error"]
+    if errors.empty:
+        return kept, None
+    broken = errors.groupby("row", as_index=False).agg(
+        broken_rules=("rule", lambda rules: ", ".join(sorted(set(rules)))),
+        broken_because=("sentence", lambda sentences: "; ".join(sorted(set(sentences)))),
+    )
+    whole = f"read_parquet({literal(archive.location(kept))}, file_row_number = true)"
+    with joins(tower) as connection:
+        connection.register("broken", broken)
+        good, bad = archive.scratch(table), archive.scratch(f"quarantine-{table}")
+        connection.execute(
+            f"COPY (SELECT t.* EXCLUDE (file_row_number) FROM {whole} AS t ANTI JOIN broken ON file_row_number = row"
+            f" ORDER BY file_row_number) TO {literal(str(good))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+        )
+        connection.execute(
+            f"COPY (SELECT t.* EXCLUDE (file_row_number), broken_rules, broken_because FROM {whole} AS t"
+            f" JOIN broken ON file_row_number = row ORDER BY file_row_number) TO {literal(str(bad))} (FORMAT parquet)"
+        )
+    return archive.keep_file(table, good, kept.contract), archive.keep_file(f"quarantine-{table}", bad, kept.contract)
+
+
+def _marked(table: str, kept: Kept, checked: Checked, archive: Archive) -> pd.DataFrame:
+    """The rows that a warning keeps: order, table, row and rule."""
+    import pandas as pd
+
+    warnings = checked.failures[checked.failures["severity"] == "warning"]
+    if warnings.empty or "order_id" not in kept.columns:
+        return pd.DataFrame({"order_id": [], "table": [], "source_id": [], "rule": [], "sentence": []}, dtype=str)
+    rows = archive.frame(kept, ["order_id", "source_id"]).iloc[warnings["row"].to_numpy()]
+    return pd.DataFrame(
+        {
+            "order_id": rows["order_id"].to_numpy(),
+            "table": table,
+            "source_id": rows["source_id"].to_numpy(),
+            "rule": warnings["rule"].to_numpy(),
+            "sentence": warnings["sentence"].to_numpy(),
+        },
+        dtype=str,
+    )
+
+
+def _joined(marks: list[pd.DataFrame]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.concat(marks, ignore_index=True).sort_values(["order_id", "table", "rule", "source_id"])
+

@@ -1,0 +1,116 @@
+"""What was kept can be checked, to the file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from control_tower.errors import BrokenChain, NotFound
+from control_tower.keeping import Archive
+from control_tower.keeping.records import Record, append, verify
+from control_tower.ledger import Ledger
+
+NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    return Archive((tmp_path / "artifacts").as_uri())
+
+
+def keep(archive: Archive, ledger: Ledger, number: int) -> Record:
+    frame = pd.DataFrame({"order_id": ["1", "2"], "amount": [number, 2]})
+    kept = archive.keep_frame("orders", frame)
+    content = {
+        "step": f"step-{number}",
+        "task_run": "t",
+        "code": "0",
+        "versions": {},
+        "inputs": {"as_of": ("nouns", archive.keep_nouns("2026-11-02"), "json")},
+        "outputs": {"result": ("frames", kept.digest, "parquet")},
+        "error": "",
+        "started_at": NOW,
+        "ended_at": NOW,
+    }
+    return append(archive, ledger, "run-1", content)
+
+
+@pytest.fixture
+def kept(archive: Archive, ledger: Ledger) -> list[Record]:
+    return [keep(archive, ledger, number) for number in range(4)]
+
+
+def path_of(archive: Archive, record: Record) -> Path:
+    return Path(archive.path(*record.outputs["result"]))
+
+
+def test_a_whole_chain_verifies(archive: Archive, ledger: Ledger, kept: list[Record]) -> None:
+    walked = verify(archive, ledger, "run-1")
+    assert (walked.records, walked.files) == (4, 5)
+
+
+def test_equal_content_is_kept_once(archive: Archive) -> None:
+    frame = pd.DataFrame({"order_id": ["1"], "paid": [True]})
+    assert archive.keep_frame("a", frame).digest == archive.keep_frame("b", frame).digest
+    assert len(list(Path(archive.root).glob("frames/*/*.parquet"))) == 1
+
+
+def test_one_flipped_bit_in_a_frame_is_named(archive: Archive, ledger: Ledger, kept: list[Record]) -> None:
+    path = path_of(archive, kept[2])
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BrokenChain, match=path.name):
+        verify(archive, ledger, "run-1")
+
+
+def test_a_deleted_frame_is_named(archive: Archive, ledger: Ledger, kept: list[Record]) -> None:
+    path_of(archive, kept[1]).unlink()
+    with pytest.raises(BrokenChain, match="is gone"):
+        verify(archive, ledger, "run-1")
+
+
+def test_a_changed_record_breaks_the_chain(archive: Archive, ledger: Ledger, kept: list[Record]) -> None:
+    record = Path(archive.root) / "runs/run-1/0002.json"
+    record.write_text(record.read_text().replace("step-1", "step-9"))
+    with pytest.raises(BrokenChain, match="does not follow"):
+        verify(archive, ledger, "run-1")
+
+
+@pytest.mark.parametrize("number", [1, 3, 4])
+def test_a_lost_record_is_missed_even_at_the_end(archive: Archive, ledger: Ledger, kept: list[Record], number: int) -> None:
+    (Path(archive.root) / f"runs/run-1/{number:04d}.json").unlink()
+    with pytest.raises(BrokenChain):
+        verify(archive, ledger, "run-1")
+
+
+def test_two_swapped_records_are_seen(archive: Archive, ledger: Ledger, kept: list[Record]) -> None:
+    first, second = (Path(archive.root) / f"runs/run-1/000{n}.json" for n in (2, 3))
+    was = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(was)
+    with pytest.raises(BrokenChain):
+        verify(archive, ledger, "run-1")
+
+
+def test_a_record_of_a_process_killed_before_its_commit_is_no_break(
+    archive: Archive, ledger: Ledger, kept: list[Record]
+) -> None:
+    orphan = kept[3].model_copy(update={"number": 5, "previous": kept[3].digest})
+    archive.files.pipe_file(f"{archive.root}/runs/run-1/0005.json", orphan.model_dump_json().encode())
+    assert verify(archive, ledger, "run-1").records == 4
+    keep(archive, ledger, 9)
+    assert verify(archive, ledger, "run-1").records == 5
+
+
+def test_a_run_that_was_never_kept_is_said_so(archive: Archive, ledger: Ledger) -> None:
+    with pytest.raises(NotFound):
+        verify(archive, ledger, "run-2")

@@ -1,0 +1,92 @@
+"""A Slack on loopback, an outbox in each database there is, and the builders of what is told."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+
+from control_tower.ledger.database import Ledger
+from control_tower.settings import Settings
+from control_tower.slack.channel import SlackChannel
+from control_tower.slack.client import slack_client
+from control_tower.slack.outbox import Outbox
+from control_tower.slack.tables import OUTBOX
+
+
+def _beside(name: str) -> ModuleType:
+    path = Path(__file__).with_name(f"{name}.py")
+    full = f"tests_slack_{name}"
+    if full not in sys.modules:
+        spec = importlib.util.spec_from_file_location(full, path)
+        assert spec
+        assert spec.loader
+        sys.modules[full] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[full])
+    return sys.modules[full]
+
+
+@pytest.fixture(scope="session")
+def emulator() -> ModuleType:
+    return _beside("emulator")
+
+
+@pytest.fixture(scope="session")
+def cases() -> ModuleType:
+    return _beside("cases")
+
+
+@pytest.fixture
+def slack(emulator: ModuleType, cases: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A workspace that is up, and that no proxy stands before."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    workspace = emulator.Emulator(cases.NOW).up()
+    yield workspace
+    workspace.down()
+
+
+@pytest.fixture
+def settings(slack: Any, emulator: ModuleType, tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path, slack_token=emulator.TOKEN, slack_api_url=slack.url)
+
+
+@pytest.fixture
+def channel(settings: Settings) -> Callable[..., SlackChannel]:
+    """A new client of the channel each time, as each process has its own."""
+
+    def connect(timeout: int = 2) -> SlackChannel:
+        client = slack_client(settings, timeout=timeout)
+        assert client
+        return SlackChannel(client, settings.slack_channel)
+
+    return connect
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """The ledger's engine: SQLite always, PostgreSQL where TOWER_TEST_POSTGRES names an empty database."""
+    if request.param == "sqlite":
+        yield Ledger(f"sqlite:///{tmp_path / 'ledger.db'}").engine
+        return
+    url = os.environ.get("TOWER_TEST_POSTGRES")
+    if not url:
+        pytest.skip("TOWER_TEST_POSTGRES names no database")
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text(f"DROP TABLE IF EXISTS {OUTBOX.name}"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def outbox(engine: Engine) -> Outbox:
+    return Outbox(engine)
