@@ -108,22 +108,25 @@ def running_server(settings: Settings, port: int = 4200, deadline: float = 120.0
     Raises:
         ServerError: it does not start or answer; carries the end of its log.
     """
-    use(settings)
-    if given := os.environ.get("PREFECT_API_URL"):
-        yield _reach(given)
-        return
     folder = _folder(settings)
-    with (folder / "users.lock").open("a") as users:
-        fcntl.flock(users, fcntl.LOCK_SH)  # waits while a server that nobody uses is ending
-        server = _join_or_start(folder, port, time.monotonic() + deadline)
-        before = {name: os.environ.get(name) for name in ("PREFECT_API_URL", "TOWER_PAGE_URL")}
-        _set({"PREFECT_API_URL": server.api, "TOWER_PAGE_URL": before["TOWER_PAGE_URL"] or server.ui})
-        try:
-            yield server
-        finally:
-            _send_what_is_left()
-            _set(before)
-            _leave(folder, users)
+    wanted: dict[str, str] = prefect_environment(settings)
+    before = {name: os.environ.get(name) for name in (*wanted, "PREFECT_API_URL", "TOWER_PAGE_URL")}
+    _set(wanted)
+    try:
+        if given := before["PREFECT_API_URL"]:
+            yield _reach(given)
+            return
+        with (folder / "users.lock").open("a") as users:
+            fcntl.flock(users, fcntl.LOCK_SH)  # waits while a server that nobody uses is ending
+            try:
+                server = _join_or_start(folder, port, time.monotonic() + deadline)
+                _set({"PREFECT_API_URL": server.api, "TOWER_PAGE_URL": before["TOWER_PAGE_URL"] or server.ui})
+                yield server
+                _send_what_is_left()
+            finally:
+                _leave(folder, users)
+    finally:
+        _set(before)
 
 
 def _reach(api_url: str) -> Server:

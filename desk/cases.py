@@ -138,3 +138,24 @@ def show_effects(*, json: bool) -> None:
         ],
         right=("amount",),
     )
+
+
+def show_outbox(*, json: bool) -> None:
+    """What was said, or waits to be said."""
+    from sqlalchemy import select
+
+    from control_tower.slack.outbox import Outbox
+    from control_tower.slack.tables import OutboxMessage
+
+    ledger = open_ledger(settings().ledger)
+    Outbox(ledger.engine)  # makes its table, where no lane has spoken yet
+    with ledger.read() as session:
+        rows = list(session.scalars(select(OutboxMessage).order_by(OutboxMessage.updated_at)))
+    if json:
+        as_json([row.model_dump(mode="json", exclude={"blocks"}) for row in rows])
+        return
+    table(
+        f"{len(rows)} messages",
+        ("key", "state", "what it says"),
+        [(row.key, row.state, row.text.splitlines()[0][:100]) for row in rows[-50:]],
+    )

@@ -31,6 +31,10 @@ def run_lane(name: str, source: str, mapping: str | None, as_of: str | None, *, 
 
     watch = find_flow(name)
     with running_server(tower), watching(f"{name} on {source}"):
+        if not dry_run:
+            from desk.deploy import deploy
+
+            deploy(tower)  # the runs that will wait for people belong to a deployment
         found = watch(source=_absolute(source), mapping=_mapping(mapping), as_of=moment, dry_run=dry_run)
     if json:
         as_json(found.model_dump(mode="json", exclude={"dry_run", "looked_back"}))

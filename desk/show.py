@@ -11,8 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-out = Console()
+WIDE = 120  # columns to write to where nobody watches
+
+out = Console(width=None if sys.stdout.isatty() else WIDE)
 err = Console(stderr=True)
+WHOLE = {"case", "proposal", "id", "proposed", "flow run"}  # what people copy is never broken over lines
 
 
 def as_json(content: Any) -> None:
@@ -24,7 +27,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
     """Print a table; every cell is text from outside and is shown as it is, never as markup."""
     shown = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:
-        shown.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        shown.add_column(column, justify="right" if column in right else "left", overflow="fold", no_wrap=column in WHOLE)
     for row in rows:
         shown.add_row(*(Text(printable(str(cell))) for cell in row))
     out.print(shown)

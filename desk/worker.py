@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import queue
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -41,7 +42,7 @@ POOL = "tower"
 POLL = 0.5  # seconds; what a wake-up waits for at most
 BEAT = 30.0  # seconds between the heartbeats that Prefect's UI shows
 GIVE_UP = 120.0  # seconds without an answer from the server
-LANES, CASES = 1, 4  # runs at once: a long lane never keeps an approval waiting
+LANES, CASES = 1, 3  # runs at once: a long lane never keeps an approval waiting
 
 Flows = Mapping[UUID, Flow[Any, Any]]
 logger = get_logger("tower.worker")
@@ -75,7 +76,7 @@ class _Worker:
         self.lanes: dict[UUID, threading.Thread] = {}
         self.cases: dict[UUID, threading.Thread] = {}
         self.started: set[UUID] = set()
-        self.ended = threading.Event()
+        self.ended: queue.SimpleQueue[UUID] = queue.SimpleQueue()
         self.carried = 0
         self.beat_at = -BEAT
 
@@ -95,8 +96,7 @@ class _Worker:
                 self._start(due)
                 if once and not due and not self.lanes and not self.cases:
                     break
-                self.ended.wait(POLL / 5 if once else POLL)
-                self.ended.clear()
+                self._wait(POLL / 5 if once else POLL)
             for thread in (*self.lanes.values(), *self.cases.values()):
                 thread.join()
         return self.carried
@@ -125,9 +125,6 @@ class _Worker:
 
     def _start(self, due: Sequence[FlowRun]) -> None:
         """Start what is due, in as many threads as there are places for its kind."""
-        for threads in (self.lanes, self.cases):
-            for ended in [run for run, thread in threads.items() if not thread.is_alive()]:
-                del threads[ended]
         for run in due:
             flow = self.flows.get(run.deployment_id) if run.deployment_id else None
             if flow is None:  # another worker's
@@ -137,6 +134,13 @@ class _Worker:
                 self.started.add(run.id)
                 threads[run.id] = threading.Thread(target=self._carry, args=(flow, run.id), daemon=True)
                 threads[run.id].start()
+
+    def _wait(self, seconds: float) -> None:
+        """Wait, or until a run ends and so frees its place."""
+        with suppress(queue.Empty):
+            ended = self.ended.get(timeout=seconds)
+            self.lanes.pop(ended, None)
+            self.cases.pop(ended, None)
 
     def _carry(self, flow: Flow[Any, Any], run: UUID) -> None:
         try:
@@ -149,7 +153,7 @@ class _Worker:
             # looks at how the run was left.
             logger.exception("flow run %s broke off", run)
         finally:
-            self.ended.set()
+            self.ended.put(run)
 
 
 def _is_lane(flow: Flow[Any, Any]) -> bool:

@@ -104,7 +104,8 @@ def _tree(text: str, file: str) -> CommentedMap:
     except MarkedYAMLError as fault:
         mark = fault.problem_mark or fault.context_mark
         line = mark.line + 1 if mark else 1
-        raise PolicyError(str(fault.problem or fault.context), where=f"{file}:{line}") from None
+        what = ", ".join(part for part in (fault.context, fault.problem) if part)
+        raise PolicyError(what, where=f"{file}:{line}") from None
     except (YAMLError, ValueError) as fault:
         raise PolicyError(f"is no YAML: {fault}", where=file) from None
     if not isinstance(tree, CommentedMap):
@@ -154,8 +155,13 @@ def _policy(tree: CommentedMap, file: str) -> Policy:
         # JSON, so that types are strict and dates and enums are still read from text.
         return Policy.model_validate_json(json.dumps(_written_out(_plain(tree))), strict=True)
     except ValidationError as invalid:
-        found = [_explained(error) for error in invalid.errors(include_url=False)]
-        raise _refusal(found, tree, file) from None
+        errors = invalid.errors(include_url=False)
+        misspelt_in = {error["loc"][:-1] for error in errors if error["type"] == "extra_forbidden"}
+        # A field that is missing beside a misspelt one is the misspelt one.
+        causes = [
+            error for error in errors if error["type"] != "missing" or error["loc"][:-1] not in misspelt_in
+        ]
+        raise _refusal([_explained(error) for error in causes], tree, file) from None
 
 
 def _written_out(document: JsonValue) -> JsonValue:

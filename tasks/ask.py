@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from control_tower.keeping.step import step
-from control_tower.ledger import open_ledger
-from control_tower.ledger.cases import paused_as, unopened
+from control_tower.ledger import Ledger, open_ledger
+from control_tower.ledger.cases import dossier, find_proposal, paused_as, unopened
 from control_tower.nouns import Case, Noun, Proposal
 from control_tower.pause import PauseRequest, open_pauses
 from control_tower.settings import settings
@@ -33,6 +33,12 @@ def ask(lane: str, shop: str) -> Asked:
         paused_as(ledger, runs)
         opened |= runs
     return Asked(runs=opened)
+
+
+def request_for(ledger: Ledger, digest: str) -> PauseRequest:
+    """The paused run of a proposal in the book."""
+    row = find_proposal(ledger, digest)
+    return request(dossier(ledger, row.case_id).case, Proposal.model_validate(row.body))
 
 
 def request(case: Case, proposal: Proposal) -> PauseRequest:

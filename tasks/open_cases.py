@@ -91,7 +91,13 @@ def _case(
 
 
 def _explained(policy: Policy, kind: str, facts: dict[str, JsonValue], as_of: datetime) -> Finding:
-    return policies.explain(policy, kind, facts, as_of)
+    """A finding told from the facts as kept, where a moment is text."""
+    moments = {
+        name: datetime.fromisoformat(str(facts[name]))
+        for name, fact in policy.facts.items()
+        if fact.type == "timestamp" and facts[name] is not None
+    }
+    return policies.explain(policy, kind, facts | moments, as_of)
 
 
 def plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:

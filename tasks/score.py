@@ -10,6 +10,7 @@ from control_tower.keeping.step import open_archive, step
 from control_tower.nouns import digest_of
 from control_tower.settings import settings
 from policies import Policy
+from policies.terms import Rule
 from tasks.validate import Accepted
 
 if TYPE_CHECKING:
@@ -27,28 +28,37 @@ def score(findings: Kept, facts: Kept, policy: Policy, accepted: Accepted) -> Ke
     found = archive.frame(findings)
     known = archive.frame(facts, list(policy.facts))
     orders = policies.score(policy, found, known, accepted.as_of, accepted.shop)
-    orders["pivot"] = pivots(policy, found, known, orders["order_id"])
+    orders["pivot"] = "order:" + orders["order_id"].astype(str)
+    for rule in policy.rules:
+        if rule.merge is not None:
+            _merge(policy, rule, found, known, orders)
     return archive.keep_frame("cases", _cases(orders, policy.id, accepted.shop.id))
 
 
-def pivots(policy: Policy, found: pd.DataFrame, known: pd.DataFrame, orders: pd.Series) -> pd.Series:
-    """What each order's findings merge on: a shared cause when the policy names one, else the order."""
-    pivot = "order:" + orders.astype(str)
-    for rule in policy.rules:
-        if rule.merge is None:
-            continue
-        on = list(rule.merge.on)
-        grouped = known[["order_id", *on]].dropna()
-        said = found.loc[(found["kind"] == rule.kind) & (found["answer"] == "yes"), "order_id"]
-        holding = policies.holds(policy, rule.merge.when, known)
-        grouped["part"] = holding.loc[grouped.index] & grouped["order_id"].isin(said)
-        size = grouped.groupby(on)["part"].agg(["sum", "mean"]).reset_index()
-        shared = size[(size["sum"] >= rule.merge.at_least) & (size["mean"] >= rule.merge.share)]
-        merged = grouped[grouped["part"]].merge(shared[on], on=on).set_index("order_id")
-        if not merged.empty:
-            cause = orders.map(merged[on[0]].str.cat([merged[name] for name in on[1:]], sep="/"))
-            pivot = pivot.mask(cause.notna(), f"{rule.merge.name}:" + cause.astype(str))
-    return pivot
+def _merge(policy: Policy, rule: Rule, found: pd.DataFrame, known: pd.DataFrame, orders: pd.DataFrame) -> None:
+    """Give the orders that share a cause one pivot and one owner, where enough of a group has it.
+
+    `share` is counted over all orders that have every fact of the group.
+    """
+    merge = rule.merge
+    assert merge is not None  # noqa: S101 - asked by the caller; narrows the type
+    on = list(merge.on)
+    grouped = known[["order_id", *on]].dropna()
+    said = found.loc[(found["kind"] == rule.kind) & (found["answer"] == "yes"), "order_id"]
+    holding = policies.holds(policy, merge.when, known)
+    grouped["part"] = holding.loc[grouped.index] & grouped["order_id"].isin(said)
+    size = grouped.groupby(on)["part"].agg(["sum", "mean"]).reset_index()
+    shared = size[(size["sum"] >= merge.at_least) & (size["mean"] >= merge.share)]
+    merged = grouped[grouped["part"]].merge(shared[on], on=on).set_index("order_id")
+    if merged.empty:
+        return
+    part = orders["order_id"].isin(merged.index)
+    theirs = merged.loc[orders.loc[part, "order_id"]]
+    key = theirs[on[0]].str.cat([theirs[name] for name in on[1:]], sep="/")
+    owner = rule.team[-1]  # the last row is the one without a condition
+    orders.loc[part, "pivot"] = (f"{merge.name}:" + key.astype(str)).to_numpy()
+    orders.loc[part, "team"] = owner.team
+    orders.loc[part, "member"] = theirs[owner.member].to_numpy() if owner.member in on else ""
 
 
 def _cases(orders: pd.DataFrame, lane: str, shop: str) -> pd.DataFrame:

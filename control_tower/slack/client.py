@@ -19,7 +19,7 @@ from control_tower.settings import Settings
 from control_tower.slack.channel import LONGEST_WAIT, SlackChannel, asked_wait
 from control_tower.slack.escape import readable
 
-CONSOLE_CASES = 20
+CONSOLE_CASES = 5
 
 
 class _BoundedWait(RateLimitErrorRetryHandler):

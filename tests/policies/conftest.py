@@ -32,7 +32,7 @@ facts:
   hours: {type: number, means: hours it is late, owner: warehouse, clock: true}
   amount: {type: integer, means: what is owed, owner: payments}
 thresholds:
-  grace: {unit: hours, source: our own, values: [{from: 2026-01-01, value: 10}, {from: 2026-06-01, value: 20}]}
+  grace: {unit: hours, source: ours, values: [{from: 2026-01-01, value: 10}, {from: 2026-06-01, value: 20}]}
 rules:
   - kind: slow
     means: it takes long

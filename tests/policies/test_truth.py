@@ -32,7 +32,9 @@ MOMENTS = [datetime(2026, 3, 29, tzinfo=UTC) + timedelta(microseconds=n) for n i
 
 numbers = st.sampled_from(["hours", "days", "cents", "grace", "0", "1", "2.5", "-1", "9e15"])
 amounts = st.recursive(
-    numbers, lambda inner: st.tuples(inner, st.sampled_from("+-*/"), inner).map(lambda t: f"({' '.join(t)})"), max_leaves=4
+    numbers,
+    lambda inner: st.tuples(inner, st.sampled_from("+-*/"), inner).map(lambda t: f"({' '.join(t)})"),
+    max_leaves=4,
 )
 words = st.sampled_from(["service", "carrier", "'express'", "''"])
 moments = st.sampled_from(["shipped", "promised"])
@@ -46,7 +48,9 @@ simple = st.one_of(
     st.tuples(moments, signs, moments).map(" ".join),
     st.tuples(words, st.sampled_from(["in", "not in"]), st.just("['express', '']")).map(" ".join),
     st.tuples(amounts, st.sampled_from(["in", "not in"]), st.just("[0, 1, -1]")).map(" ".join),
-    st.tuples(st.sampled_from(["known", "missing"]), st.sampled_from(sorted(CATALOGUE))).map(lambda t: f"{t[0]}({t[1]})"),
+    st.tuples(st.sampled_from(["known", "missing"]), st.sampled_from(sorted(CATALOGUE))).map(
+        lambda t: f"{t[0]}({t[1]})"
+    ),
 )
 conditions = st.recursive(
     simple,
@@ -83,7 +87,11 @@ ways = {
 def column(values, kind, dtype):
     if kind == "timestamp":
         found = pd.Series([None if value is pd.NaT else value for value in values], dtype=object)
-        return found if dtype == "object" else pd.to_datetime(found, utc=True).astype("datetime64[us, UTC]").astype(dtype)
+        return (
+            found
+            if dtype == "object"
+            else pd.to_datetime(found, utc=True).astype("datetime64[us, UTC]").astype(dtype)
+        )
     if kind in ("number", "integer") and dtype == "float64":
         return pd.Series([np.nan if pd.isna(value) else value for value in values], dtype=dtype)
     if dtype != "object":
@@ -122,7 +130,10 @@ def test_losing_evidence_never_turns_an_answer_round(text, row, data):
 
 
 def answers(truth: Truth) -> list[Answer]:
-    return [Answer.yes if yes else Answer.no if no else Answer.unknown for yes, no in zip(truth.yes, truth.no, strict=True)]
+    return [
+        Answer.yes if yes else Answer.no if no else Answer.unknown
+        for yes, no in zip(truth.yes, truth.no, strict=True)
+    ]
 
 
 def test_kleene_decides_what_the_missing_could_not_change():

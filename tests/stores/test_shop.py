@@ -19,6 +19,7 @@ from sqlmodel import SQLModel
 
 from control_tower.errors import OutcomeUnknown, SettingError, SourceError, StoreError
 from control_tower.nouns import Money, Shop
+from control_tower.stores.generator import generate
 from control_tower.stores.shop import EmbeddedShop
 from control_tower.stores.tables import (
     CANONICAL,
@@ -197,7 +198,8 @@ def test_many_clicks_at_once_never_pay_more_than_was_paid(url: str, shop: Embedd
 
 def test_many_processes_at_once_never_pay_more_than_was_paid(url: str, shop: EmbeddedShop) -> None:
     click = (
-        "import sys; from control_tower.nouns import Money; from control_tower.errors import OutcomeUnknown, StoreError\n"
+        "import sys; from control_tower.nouns import Money\n"
+        "from control_tower.errors import OutcomeUnknown, StoreError\n"
         "from control_tower.stores.shop import EmbeddedShop\n"
         "shop = EmbeddedShop(sys.argv[1])\n"
         "for number in range(10):\n"
@@ -404,6 +406,15 @@ def test_a_frozen_shop_was_observed_then_and_what_hands_did_since_when_they_did_
     assert rows(shop, "orders").observed_at.tolist() == [MORNING + timedelta(hours=1)] * 3
     refund = rows(shop, "refunds").iloc[0]
     assert refund.observed_at == refund.refunded_at == LATER
+
+
+def test_a_generated_shop_is_read_live_when_it_is_not_frozen(tmp_path: Path) -> None:
+    frozen, live = tmp_path / "frozen.db", tmp_path / "live.db"
+    truth = generate(str(frozen), orders=100, seed=1, as_of=MORNING)
+    assert generate(f"sqlite:///{live}", orders=100, seed=1, as_of=MORNING, frozen=False) == truth
+    for path, moment in ((frozen, MORNING), (live, LATER)):
+        shop = EmbeddedShop(f"sqlite:///{path}", now=lambda: LATER)
+        assert set(rows(shop, "orders").observed_at) == {moment}
 
 
 def test_nothing_is_observed_before_it_was_written_even_when_the_clock_was_behind(shop: EmbeddedShop) -> None:

@@ -43,7 +43,7 @@ def generate(
     """
     from control_tower.stores.generator.writing import write_shop
 
-    path = where if isinstance(where, Path) else sqlite_file(where)
+    path = sqlite_file(str(where)) if "://" in str(where) else Path(where)
     tables, truth = make(orders, seed, as_of, rates or Rates(), dirty=dirty, shop=shop)
     write_shop(path, tables, shop, as_of if frozen else None)
     truth.save(path)

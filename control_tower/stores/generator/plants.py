@@ -27,6 +27,8 @@ from control_tower.stores.generator.truth import Rates
 
 MARGIN = span(12.0)
 """How far anything planted is from the moment that would make it true or false."""
+LONG_UNDER_WAY = 6 * DAY
+"""What is lost has had time to arrive, however late it was handed over."""
 
 
 def plant(scene: Scene, rates: Rates, pickups: list[Pickup]) -> None:
@@ -91,7 +93,7 @@ def going_round(scene: Scene, share: float) -> None:
     """Past its day and still being scanned."""
     timeline, now = scene.timeline, scene.clock.now
     overdue = (timeline.deliver_by <= now - MARGIN) & (timeline.deliver_by >= now - 10 * DAY)
-    which = scene.pick(overdue & ~np.isnat(timeline.scans[:, FIRST]), share)
+    which = scene.pick(overdue & (timeline.scans[:, FIRST] <= now - LONG_UNDER_WAY), share)
     timeline.no_scans_from(HUB, which)
     last = now - within(scene.chance, len(which), 2.0, 20.0)
     timeline.scans[which, HUB] = between(timeline.scans[which, FIRST], last, 0.4)
@@ -104,7 +106,7 @@ def lost_without_a_trace(scene: Scene, share: float) -> None:
     timeline, clock = scene.timeline, scene.clock
     silent = clock.working_days_since(timeline.scans[:, FIRST]) >= shelf.SILENT_AFTER[timeline.service] + 2
     overdue = (timeline.deliver_by <= clock.now - MARGIN) & (timeline.deliver_by >= clock.now - 30 * DAY)
-    which = scene.pick(overdue & silent, share)
+    which = scene.pick(overdue & silent & (timeline.scans[:, FIRST] <= clock.now - LONG_UNDER_WAY), share)
     timeline.no_scans_from(HUB, which)
     scene.true(which, "lost_shipment", "silent_shipment")
 

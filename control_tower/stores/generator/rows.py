@@ -250,7 +250,7 @@ def _standing(timeline: Timeline) -> tuple[pa.Array, Moments]:
     steps: list[tuple[str, Mask, Moments]] = [
         ("unavailable", timeline.unavailable, timeline.cancelled),
         ("cancelled", ~np.isnat(timeline.cancelled), timeline.cancelled),
-        ("delivered", timeline.said_delivered, timeline.scans[:, OUT] + span(1.0)),
+        ("delivered", timeline.said_delivered, timeline.scans[:, OUT] + span(0.25)),
         ("delivered", ~np.isnat(timeline.delivered), timeline.delivered),
         ("shipped", ~np.isnat(timeline.handed_over), timeline.handed_over),
         ("processing", ~np.isnat(timeline.label), timeline.label),

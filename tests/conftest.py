@@ -1,0 +1,73 @@
+"""The whole suite keeps to a folder of its own, and shares one real Prefect server.
+
+Set before anything imports Prefect: the user's home, profile and servers are never touched.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HOME = Path(tempfile.mkdtemp(prefix="tower-tests-"))
+for name in [name for name in os.environ if name.startswith(("PREFECT_", "TOWER_")) and name != "TOWER_DATA"]:
+    del os.environ[name]
+os.environ["TOWER_HOME"] = str(HOME)
+
+from control_tower.server import Server, running_server, use  # noqa: E402
+from control_tower.settings import Settings, settings  # noqa: E402
+
+use(settings())
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def migrated(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """Where a copy of Prefect's empty database is kept between runs: making its tables takes seconds."""
+    from importlib.metadata import version
+
+    assert request.config.cache is not None
+    yield request.config.cache.mkdir(f"prefect-{version('prefect')}") / "empty.db"
+
+
+@pytest.fixture(scope="session")
+def server(migrated: Path) -> Iterator[Server]:
+    """The one Prefect server of this session; `PREFECT_API_URL` names it."""
+    folder = HOME / "prefect"
+    if migrated.exists():
+        shutil.copy(migrated, folder / "prefect.db")
+    with running_server(settings(), port=0) as running:
+        if not migrated.exists():
+            _copy(folder / "prefect.db", migrated)
+        yield running
+
+
+def _copy(database: Path, to: Path) -> None:
+    half = to.with_suffix(f".{os.getpid()}")
+    with sqlite3.connect(database) as source, sqlite3.connect(half) as target:
+        source.backup(target)
+    half.rename(to)
+
+
+@pytest.fixture
+def another_tower(server: Server, migrated: Path, tmp_path: Path) -> Settings:
+    """Another tower's settings, with a database that is ready but for its server."""
+    tower = Settings(home=tmp_path / "another")
+    (tower.folder / "prefect").mkdir(mode=0o700)
+    shutil.copy(migrated, tower.folder / "prefect" / "prefect.db")
+    return tower
+
+
+@pytest.fixture
+def its_environment(another_tower: Settings) -> dict[str, str]:
+    """The environment of a command that belongs to `another_tower`, and knows no server yet."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "TOWER_"))}
+    return kept | {"TOWER_HOME": str(another_tower.folder)}

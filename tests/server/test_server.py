@@ -1,0 +1,210 @@
+"""One server for one tower, shared, and gone with the last command that used it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from control_tower.errors import ServerError
+from control_tower.server import Server, prefect_environment, running_server
+from control_tower.settings import Settings
+
+HOLD = """
+import sys
+from control_tower.server import running_server
+from control_tower.settings import settings
+with running_server(settings(), port=0) as server:
+    print(server.pid, server.api, flush=True)
+    sys.stdin.read()
+"""
+
+
+def hold(environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", HOLD],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def said(process: subprocess.Popen[str]) -> list[str]:
+    assert process.stdout
+    return process.stdout.readline().split()
+
+
+def comes_true(condition: Callable[[], bool], within: float = 15.0) -> bool:
+    until = time.monotonic() + within
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def is_alive(pid: int) -> bool:
+    with suppress(ProcessLookupError, FileNotFoundError):
+        os.kill(pid, 0)
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return False
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_two_commands_at_once_share_one_server_and_the_last_takes_it_along(
+    another_tower: Settings,
+    its_environment: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    user = tmp_path / "user"
+    (user / ".prefect").mkdir(parents=True)
+    profile = 'active = "mine"\n\n[profiles.mine]\nPREFECT_API_URL = "http://127.0.0.1:1/api"\n'
+    (user / ".prefect" / "profiles.toml").write_text(profile)
+    environment = its_environment | {"HOME": str(user), "HTTP_PROXY": "http://127.0.0.1:9"}
+
+    one, two = hold(environment), hold(environment)
+    first, second = said(one), said(two)
+    assert first == second, "both talk to the same process at the same address"
+    server = int(first[0])
+
+    one.kill()
+    one.wait()
+    monkeypatch.delenv("PREFECT_API_URL")
+    with running_server(another_tower) as joined, running_server(another_tower) as again:
+        assert (joined.pid, joined.api, again.api) == (server, first[1], first[1])
+        assert os.environ["PREFECT_API_URL"] == joined.api
+    assert "PREFECT_API_URL" not in os.environ
+    time.sleep(1.2)
+    assert is_alive(server), "the other command still uses it"
+
+    two.send_signal(signal.SIGKILL)
+    two.wait()
+    assert comes_true(lambda: not is_alive(server)), "nobody uses it, so it ended by itself"
+    assert files_below(user) == {".prefect/profiles.toml": profile.encode()}
+
+
+def test_a_server_that_does_not_start_says_why_and_tells_no_secret(
+    another_tower: Settings, its_environment: dict[str, str]
+) -> None:
+    environment = its_environment | {
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": "postgresql+nothing://tower:hunter2@127.0.0.1/prefect"
+    }
+    tried = subprocess.run(
+        [sys.executable, "-c", HOLD], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert tried.returncode != 0
+    assert "Prefect's server did not start" in tried.stderr
+    assert "nothing" in tried.stderr, "the end of its log is told"
+    assert "hunter2" not in tried.stderr
+
+
+def test_the_users_own_server_is_used_and_none_is_started(server: Server, tmp_path: Path) -> None:
+    tower = Settings(home=tmp_path / "third")
+    with running_server(tower) as used:
+        assert used.api == server.api
+        assert used.pid is None
+    assert not (tower.folder / "prefect" / "server.json").exists()
+
+
+def test_a_server_of_the_user_that_does_not_answer_is_named(
+    server: Server, tmp_path: Path, its_environment: dict[str, str]
+) -> None:
+    environment = its_environment | {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    tried = subprocess.run(
+        [sys.executable, "-c", HOLD], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "PREFECT_API_URL http://127.0.0.1:9/api: it does not answer" in tried.stderr
+
+
+def test_loopback_is_reached_without_the_users_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "intranet.example,localhost")
+    found = prefect_environment(Settings(home=tmp_path))
+    assert found["NO_PROXY"] == found["no_proxy"] == "intranet.example,localhost,127.0.0.1"
+
+
+def test_the_users_database_stays_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", "postgresql+asyncpg://somewhere/prefect")
+    found = prefect_environment(Settings(home=tmp_path))
+    assert found["PREFECT_SERVER_DATABASE_CONNECTION_URL"] == "postgresql+asyncpg://somewhere/prefect"
+
+
+def test_nobody_else_can_read_prefects_folder(tmp_path: Path) -> None:
+    tower = Settings(home=tmp_path)
+    prefect_environment(tower)
+    assert (tower.folder / "prefect").stat().st_mode & 0o077 == 0
+
+
+def test_looking_for_a_server_does_not_import_prefect() -> None:
+    code = "import sys, control_tower.server; print({'prefect', 'httpx', 'pandas'} & set(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "set()"
+
+
+def test_server_and_client_agree(server: Server) -> None:
+    """FastAPI from 0.151 on makes the server refuse what its own client sends."""
+    from prefect import flow
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.client.schemas.filters import FlowRunFilter
+    from prefect.states import Suspended
+
+    @flow(name=f"agree-{uuid4().hex[:8]}")
+    def agree() -> None: ...
+
+    pool = f"agree-{uuid4().hex[:8]}"
+    with get_client(sync_client=True) as client:
+        assert client.api_version() == json.loads(client._client.get("/admin/version").text)
+        client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
+        assert pool in {each.name for each in client.read_work_pools(limit=None)}
+        client.send_worker_heartbeat(pool, "a worker", heartbeat_interval_seconds=30)
+        assert client.get_scheduled_flow_runs_for_work_pool(pool, scheduled_before=None) == []
+        deployed = client.create_deployment(
+            flow_id=client.create_flow(agree), name="agree", work_pool_name=pool, concurrency_limit=1
+        )
+        run = client.create_flow_run_from_deployment(deployed, state=Suspended(timeout_seconds=60))
+        assert client.read_flow_runs(flow_run_filter=FlowRunFilter(), limit=None)
+        assert client.resume_flow_run(run.id).status.value == "ACCEPT"
+        scheduled = client.get_scheduled_flow_runs_for_work_pool(pool)
+        assert [each.flow_run.id for each in scheduled] == [run.id]
+
+
+def test_a_folder_of_no_tower_has_no_server_to_join(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stale record of a server that died, with its number now another process's, is not believed."""
+    from control_tower.server import _ours
+
+    folder = tmp_path / "prefect"
+    folder.mkdir()
+    (folder / "server.json").write_text(json.dumps({"pid": os.getpid(), "url": "http://127.0.0.1:4200"}))
+    assert _ours(folder) is None
+
+
+def test_a_deadline_ends_the_wait(another_tower: Settings, its_environment: dict[str, str]) -> None:
+    code = HOLD.replace("port=0", "port=0, deadline=0.5")
+    tried = subprocess.run(
+        [sys.executable, "-c", code],
+        env=its_environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ServerError.__name__ in tried.stderr
+    assert "it did not answer in time" in tried.stderr
+    folder = another_tower.folder / "prefect"
+    if (folder / "server.json").exists():
+        pid = json.loads((folder / "server.json").read_text())["pid"]
+        assert comes_true(lambda: not is_alive(pid))
