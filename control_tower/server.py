@@ -8,7 +8,6 @@ so nothing is left behind by a command that was killed.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
@@ -25,6 +24,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from control_tower.errors import ServerError
+from control_tower.locks import alone, is_taken, shared, take
 from control_tower.settings import Settings
 
 LOOPBACK = "127.0.0.1"
@@ -116,14 +116,14 @@ def running_server(settings: Settings, port: int = 4200, deadline: float = 120.0
         if given := before["PREFECT_API_URL"]:
             yield _reach(given)
             return
-        with (folder / "users.lock").open("a") as users:
-            fcntl.flock(users, fcntl.LOCK_SH)  # waits while a server that nobody uses is ending
+        with shared(folder / "users.lock") as users:
             try:
                 server = _join_or_start(folder, port, time.monotonic() + deadline)
                 _set({"PREFECT_API_URL": server.api, "TOWER_PAGE_URL": before["TOWER_PAGE_URL"] or server.ui})
                 yield server
-                _send_what_is_left()
             finally:
+                if is_taken(folder / "server.lock"):
+                    _send_what_is_left()
                 _leave(folder, users)
     finally:
         _set(before)
@@ -152,7 +152,7 @@ def _join_or_start(folder: Path, port: int, until: float) -> Server:
             return server
         if child is not None and child.poll() not in (None, 0, ANOTHER_SERVES):
             raise _did_not_start(folder, f"it ended with status {child.returncode}")
-        if not _locked(folder / "server.lock") and (child is None or child.poll() is not None):
+        if not is_taken(folder / "server.lock") and (child is None or child.poll() is not None):
             child = _start(folder, port)
         time.sleep(0.1)
     if child is not None and child.poll() is None:
@@ -182,7 +182,7 @@ def _free(port: int) -> int:
 
 def _ours(folder: Path) -> Server | None:
     """The server of this folder, if one holds its lock, answers, and says that its home is here."""
-    if not _locked(folder / "server.lock"):
+    if not is_taken(folder / "server.lock"):
         return None
     with suppress(OSError, ValueError, KeyError):
         record = json.loads((folder / "server.json").read_text())
@@ -221,8 +221,7 @@ def _send_what_is_left() -> None:
 
 def _leave(folder: Path, users: IO[str]) -> None:
     """Stop using the server, and end it when nobody else does."""
-    fcntl.flock(users, fcntl.LOCK_UN)
-    if not _lock(users) or not _locked(folder / "server.lock"):
+    if not alone(users) or not is_taken(folder / "server.lock"):
         return
     with suppress(OSError, ValueError, KeyError):
         _end(int(json.loads((folder / "server.json").read_text())["pid"]))
@@ -260,24 +259,10 @@ def _folder(settings: Settings) -> Path:
     return folder
 
 
-def _lock(file: IO[str]) -> bool:
-    """Whether this process could take the lock for itself alone, without waiting."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _locked(path: Path) -> bool:
-    with path.open("a") as file:
-        return not _lock(file)
-
-
 def serve(folder: Path, port: int) -> None:
     """Be the server of this folder until nobody uses it. Does not return while it serves."""
     lock = (folder / "server.lock").open("a")
-    if not _lock(lock):
+    if not take(lock):
         sys.exit(ANOTHER_SERVES)
     (folder / "server.log").write_text("")
     (folder / "server.json").write_text(json.dumps({"pid": os.getpid(), "url": f"http://{LOOPBACK}:{port}"}))
@@ -290,7 +275,7 @@ def serve(folder: Path, port: int) -> None:
 
 def _end_when_unused(path: Path) -> None:
     with path.open("a") as users:
-        while not _lock(users):
+        while not take(users):
             time.sleep(1.0)
         # Kept until this process is gone, so that whoever comes now starts another one after it.
         os.kill(os.getpid(), signal.SIGTERM)

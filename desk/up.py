@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from types import FrameType
 
 from control_tower.server import Server, running_server
@@ -44,15 +46,20 @@ def up(
                 write(f"run {run} was left behind; it is {state} now")
 
         put_right()
-        minutes = threading.Thread(
-            target=_each_minute, args=(stop, write, (put_right, *every_minute)), daemon=True
-        )
-        minutes.start()
+        duties = (put_right, *every_minute)
+        threading.Thread(target=_each_minute, args=(stop, write, duties), daemon=True).start()
+        threading.Thread(target=_warm_up, daemon=True).start()
         for line in _where_to_look(tower, server, [each.name for each in deployed]):
             write(line)
         work(flows, tower, stop=stop)
         stop.set()
     write("stopped")
+
+
+def _warm_up() -> None:
+    """Import now what is slow to import, so that the first approval does not wait for it."""
+    for name in ("duckdb", "great_expectations.execution_engine", "great_expectations.validator"):
+        import_module(name)
 
 
 def _where_to_look(tower: Settings, server: Server, deployments: Sequence[str]) -> Iterator[str]:
@@ -66,13 +73,16 @@ def _where_to_look(tower: Settings, server: Server, deployments: Sequence[str]) 
 def _each_minute(
     stop: threading.Event, write: Callable[[str], None], duties: Sequence[Callable[[], object]]
 ) -> None:
+    logger = logging.getLogger("prefect.tower.up")
     while not stop.wait(MINUTE):
         for duty in duties:
             try:
                 duty()
             except Exception as fault:
                 logger.warning("a duty of every minute failed", exc_info=True)
-                write(f"{getattr(duty, '__name__', 'a duty')} failed, and is tried again in a minute: {fault}")
+                write(
+                    f"{getattr(duty, '__name__', 'a duty')} failed, and is tried again in a minute: {fault}"
+                )
 
 
 @contextmanager

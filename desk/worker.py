@@ -7,7 +7,6 @@ that was left behind, and `recover` needs neither clocks nor process numbers to 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import queue
 import threading
@@ -36,6 +35,7 @@ from prefect.states import AwaitingRetry, Cancelled, Crashed, Pending
 from prefect.utilities.engine import propose_state_sync
 
 from control_tower.errors import ServerError
+from control_tower.locks import is_taken, shared, take
 from control_tower.settings import Settings
 
 POOL = "tower"
@@ -82,17 +82,18 @@ class _Worker:
 
     def work(self, once: bool, stop: threading.Event) -> int:
         heard = time.monotonic()
-        with present(self.folder.parent), get_client(sync_client=True) as client:
+        with shared(self.folder.parent / "workers.lock"), get_client(sync_client=True) as client:
             while not stop.is_set():
                 try:
                     due = self._due(client, once)
-                    heard = time.monotonic()
                 except Exception as fault:
                     # Whatever it is, the worker outlives it for a while.
-                    due = []
                     logger.warning("polling failed: %s", type(fault).__name__)
                     if time.monotonic() - heard > GIVE_UP:
                         raise ServerError(f"the server does not answer: {type(fault).__name__}") from fault
+                    self._wait(2 * POLL)
+                    continue
+                heard = time.monotonic()
                 self._start(due)
                 if once and not due and not self.lanes and not self.cases:
                     break
@@ -109,9 +110,8 @@ class _Worker:
             client.send_worker_heartbeat(POOL, self.name, heartbeat_interval_seconds=BEAT)
             self.beat_at = time.monotonic()
         # A mere look comes first: the call that all workers make writes to the database each time.
-        if not beat and all(
-            run.id in taken for run in client.read_flow_runs(flow_run_filter=self._waiting())
-        ):
+        looked = () if beat else client.read_flow_runs(flow_run_filter=self._waiting())
+        if not beat and all(run.id in taken for run in looked):
             return []
         found = client.get_scheduled_flow_runs_for_work_pool(POOL, scheduled_before=datetime.now(UTC))
         return [run.flow_run for run in found if run.flow_run.id not in taken]
@@ -195,33 +195,17 @@ def holding(path: Path) -> Iterator[bool]:
 
 def _hold(path: Path) -> IO[str] | None:
     file = path.open("a")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with suppress(FileNotFoundError):
         # Whoever held it may have removed it between our opening and our locking.
-        if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+        if take(file) and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
             return file
-    except (BlockingIOError, FileNotFoundError):
-        pass
     file.close()
     return None
 
 
-@contextmanager
-def present(folder: Path) -> Iterator[None]:
-    """Be known as a worker of this tower for as long as the block lasts."""
-    with (folder / "workers.lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_SH)
-        yield
-
-
 def is_worked(settings: Settings) -> bool:
     """Whether a warm worker of this tower is alive."""
-    with (_runs_folder(settings).parent / "workers.lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    return is_taken(_runs_folder(settings).parent / "workers.lock")
 
 
 def recover(flows: Flows, settings: Settings) -> dict[UUID, str]:
@@ -258,7 +242,8 @@ def _put_right(client: SyncPrefectClient, flows: Flows, run: UUID) -> str | None
         state = Crashed(message="its worker died")
     else:
         state = AwaitingRetry(message="its worker died; it starts again")
-    return client.set_flow_run_state(run, state).state.name  # type: ignore[union-attr]
+    given = client.set_flow_run_state(run, state).state
+    return given.name if given else None
 
 
 def _runs_folder(settings: Settings) -> Path:

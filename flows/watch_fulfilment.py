@@ -48,7 +48,7 @@ def watch_fulfilment(
     moment = as_of or datetime.now(UTC)
     rules = policy(LANE.name, moment)
     with breaches_told(LANE.name, source):
-        accepted = validate(gather(source, mapping, LANE.tables, moment))
+        accepted = validate(gather(source, mapping, LANE.tables, moment, live=as_of is None))
     facts = detect(accepted, LANE.signals, rules)
     findings = judge(facts, rules, moment)
     scored = score(findings, facts, rules, accepted)

@@ -38,6 +38,8 @@ def judge(policy: Policy, facts: pd.DataFrame, as_of: date) -> pd.DataFrame:
         PolicyError: a column is missing or not of its declared type, or an order has two rows.
     """
     columns = columns_of(policy, facts, as_of)
+    for name in policy.facts:
+        columns.series(name)
     parts = [_answers(policy, number, rule, columns) for number, rule in enumerate(policy.rules)]
     row, kind, unknown, severity = (np.concatenate(column) for column in zip(*parts, strict=True))
     orders = order_rank(facts)

@@ -34,15 +34,23 @@ def proposals(
         currency, reason, rests_on (the facts that must still hold, as canonical JSON text, which
         survives Parquet as it is).
     """
-    if policy.rung not in (Rung.recommend, Rung.act):
-        return _rows(facts.head(0))
     parts = [_rows(facts.head(0))]
-    for rule in policy.rules:
-        said = findings[(findings["kind"] == rule.kind) & (findings["answer"] == "yes")]
-        found = facts.take(said["row"].to_numpy())
-        parts += [_proposed(policy, rule, remedy, found, as_of) for remedy in rule.propose]
+    if policy.rung in (Rung.recommend, Rung.act):
+        for rule in policy.rules:
+            said = findings[(findings["kind"] == rule.kind) & (findings["answer"] == "yes")]
+            for remedy in rule.propose if len(said) else ():
+                found = facts[_read(policy, remedy)].take(said["row"].to_numpy())
+                parts.append(_proposed(policy, rule, remedy, found, as_of))
     once = pd.concat(parts, ignore_index=True).drop_duplicates(["order_id", "action", "target"], keep="first")
     return once.sort_values(["order_id", "kind", "action"], kind="stable", ignore_index=True)
+
+
+def _read(policy: Policy, remedy: Remedy) -> list[str]:
+    """The facts that a remedy reads."""
+    condition = policy.expression(remedy.when).names if remedy.when else ()
+    named = {"order_id", "currency", remedy.target, remedy.amount, *remedy.rests_on, *condition}
+    named |= set(slots(remedy.reason, policy.catalogue))
+    return [name for name in policy.facts if name in named]
 
 
 def _proposed(
@@ -56,8 +64,7 @@ def _proposed(
     if remedy.amount:
         chosen &= (amount > 0).fillna(False).astype(bool) & facts["currency"].notna()
     found = facts[chosen]
-    read = {*remedy.rests_on, *slots(remedy.reason, policy.catalogue), "currency"} & set(policy.facts)
-    rows = [{**row, **columns.thresholds} for row in found[sorted(read)].to_dict("records")]
+    rows = [{**row, **columns.thresholds} for row in found.to_dict("records")]
     return _rows(
         found,
         kind=rule.kind,

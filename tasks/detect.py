@@ -78,7 +78,8 @@ def _vocabulary(connection: duckdb.DuckDBPyConnection, accepted: Accepted, polic
     connection.execute("SET VARIABLE first_day = (SELECT min(day) FROM calendar)")
     connection.execute("SET VARIABLE open_days = (SELECT list(ordinal ORDER BY day) FROM calendar)")
     connection.execute(
-        "CREATE MACRO day_number(moment) AS greatest(date_diff('day', getvariable('first_day'), day_of(moment)), 0) + 1"
+        "CREATE MACRO day_number(moment) AS CASE WHEN moment IS NOT NULL"  # greatest(NULL, 0) would be 0
+        " THEN greatest(date_diff('day', getvariable('first_day'), day_of(moment)), 0) + 1 END"
     )
     connection.execute(
         "CREATE MACRO open_days(moment) AS"

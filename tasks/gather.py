@@ -39,7 +39,12 @@ class Gathered(Noun):
 
 @step
 def gather(
-    source: str, mapping: str | None, tables: Sequence[str], as_of: datetime, orders: Sequence[str] = ()
+    source: str,
+    mapping: str | None,
+    tables: Sequence[str],
+    as_of: datetime,
+    orders: Sequence[str] = (),
+    live: bool = False,
 ) -> Gathered:
     """Read each table from the source, as of a moment, into kept Parquet.
 
@@ -49,6 +54,7 @@ def gather(
         tables: canonical tables that the lane reads; the first must be there.
         as_of: timezone-aware; nothing that happened later is seen.
         orders: when given, only rows of these orders.
+        live: `as_of` is now; what this very reading observes is known.
 
     Raises:
         SourceError: the source can't be read, or has none of the tables.
@@ -61,25 +67,29 @@ def gather(
     return Gathered(
         shop=opened.shop,
         as_of=as_of,
-        frames={table: _read(opened, table, as_of, orders, tower) for table in present},
+        frames={table: _read(opened, table, as_of, orders, tower, live) for table in present},
         absent=tuple(table for table in tables if table not in present),
     )
 
 
-def _read(source: Source, table: str, as_of: datetime, orders: Sequence[str], tower: Settings) -> Kept:
+def _read(
+    source: Source, table: str, as_of: datetime, orders: Sequence[str], tower: Settings, live: bool
+) -> Kept:
     contract = data_contracts.load(table)
     archive = open_archive(tower.artifacts)
     written = archive.scratch(table)
     with joins(tower) as connection:
         relation = source.relation(connection, table, contract.duckdb_types(), orders or None)
-        view = as_of_view(contract, relation, as_of, source.columns(table))
+        view = as_of_view(contract, relation, as_of, source.columns(table), live)
         connection.execute(
             f"COPY ({view}) TO {literal(str(written))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
         )
     return archive.keep_file(table, written, contract.reference)
 
 
-def as_of_view(contract: Contract, relation: str, as_of: datetime, provided: frozenset[str]) -> str:
+def as_of_view(
+    contract: Contract, relation: str, as_of: datetime, provided: frozenset[str], live: bool = False
+) -> str:
     """SQL of a table as it was at a moment.
 
     An event later than `as_of` is masked; a row born later is kept and marked not visible, so that
@@ -97,11 +107,12 @@ def as_of_view(contract: Contract, relation: str, as_of: datetime, provided: fro
     hidden = f"{born} > {moment} AND {born} <= observed_at" if contract.born else "false"
     columns += ["unreadable", f"NOT coalesce({hidden}, false) AS visible"]
     if "status" in contract.columns:
-        columns.append(f"{_status_known(contract, moment, provided)} AS status_known")
+        observed = "true" if live else f"observed_at <= {moment}"
+        columns.append(f"{_status_known(contract, moment, provided, observed)} AS status_known")
     return f"SELECT {', '.join(columns)} FROM ({relation}) ORDER BY source_id, {quoted(contract.key)}"
 
 
-def _status_known(contract: Contract, moment: str, provided: frozenset[str]) -> str:
+def _status_known(contract: Contract, moment: str, provided: frozenset[str], observed: str) -> str:
     """Whether a row's status already held: true, false, or NULL when nobody can tell.
 
     A status may have been written after `as_of`. Where the source has the event that dates it, the
@@ -115,5 +126,5 @@ def _status_known(contract: Contract, moment: str, provided: frozenset[str]) -> 
     ]
     undated = [status for status, event in contract.dated_by.items() if event not in provided]
     if undated:
-        cases.append(f"WHEN status IN ({', '.join(map(literal, undated))}) AND observed_at > {moment} THEN NULL")
-    return f"CASE {' '.join(cases)} {own} ELSE observed_at <= {moment} END"
+        cases.append(f"WHEN status IN ({', '.join(map(literal, undated))}) AND NOT ({observed}) THEN NULL")
+    return f"CASE {' '.join(cases)} {own} ELSE {observed} END"

@@ -36,7 +36,8 @@ def look_again(leave: Authorised, watched: Lane) -> str:
     rules = policy(proposal.lane, moment)
     if rules.reference != proposal.policy:
         return f"the policy in force is {rules.reference}, not {proposal.policy}"
-    accepted = validate(gather(proposal.source, proposal.mapping, watched.tables, moment, (proposal.order_id,)))
+    live, only = proposal.as_of is None, (proposal.order_id,)
+    accepted = validate(gather(proposal.source, proposal.mapping, watched.tables, moment, only, live))
     facts = detect(accepted, watched.signals, rules)
     found = recommend(judge(facts, rules, moment), facts, rules)
     archive = open_archive(settings().artifacts)

@@ -41,6 +41,8 @@ def _tune_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_immediate(connection: Any) -> None:
+    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+        return  # a reader, which takes no lock
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

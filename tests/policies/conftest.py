@@ -7,7 +7,7 @@ import pytest
 
 from control_tower.nouns import Shop
 from policies import Policy, load, read
-from policies.examples import situation
+from policies.examples import situations
 from policies.terms import Example
 
 SMALL = """\
@@ -110,8 +110,7 @@ def orders(fulfilment: Policy) -> Callable[..., pd.DataFrame]:
     """A frame of ordinary orders of the fulfilment lane, each but for the facts given."""
 
     def made(*several: dict[str, object]) -> pd.DataFrame:
-        rows = [Example(name="an order", facts=facts) for facts in several]  # type: ignore[arg-type]
-        return pd.concat([situation(fulfilment, row) for row in rows], ignore_index=True)
+        return situations(fulfilment, [Example(name="an order", facts=facts) for facts in several])
 
     return made
 

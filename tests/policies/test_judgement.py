@@ -69,6 +69,11 @@ def test_an_order_has_one_row_and_a_name(small):
         judge(small, frame(LATE | {"order_id": None}), AS_OF)
 
 
+def test_a_declared_fact_that_the_frame_lacks_is_refused(small):
+    with pytest.raises(PolicyError, match="the facts have no 'seller'"):
+        judge(small, frame(LATE).drop(columns="seller"), AS_OF)
+
+
 def test_no_orders_give_no_findings_no_scores_and_no_proposals(small, shop):
     facts = frame(LATE).head(0)
     found = judge(small, facts, AS_OF)
@@ -86,7 +91,7 @@ def seen(policy, *rows):
     return judge(policy, facts, AS_OF), facts
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     several=st.lists(
         st.fixed_dictionaries(

@@ -99,7 +99,7 @@ def column(values, kind, dtype):
     return pd.Series(values, dtype=dtype)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(text=conditions, several=st.lists(rows, max_size=6), data=st.data())
 def test_many_rows_and_one_row_have_one_answer(text, several, data):
     frame = pd.DataFrame(

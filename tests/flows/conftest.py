@@ -1,0 +1,124 @@
+"""A tower of its own for each test: shop, ledger and artifacts in a folder, on the session's server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pandas as pd
+import pytest
+
+from control_tower.keeping.records import Record, chain
+from control_tower.keeping.step import open_archive
+from control_tower.ledger import Ledger, open_ledger
+from control_tower.ledger.approvers import enrol
+from control_tower.ledger.cases import waiting_proposals
+from control_tower.ledger.rulings import rule
+from control_tower.nouns import Action, Proposal, Ruling, Verdict
+from control_tower.server import Server
+from control_tower.settings import Settings, settings
+from control_tower.stores.generator import Truth, generate
+from control_tower.stores.shop import EmbeddedShop
+from desk.deploy import deploy
+from desk.worker import work
+from tasks.report import LaneReport
+
+AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def deployed(server: Server) -> dict[UUID, Any]:
+    """The flows of this project by deployment id, deployed on the session's server."""
+    return {each.id: each.flow for each in deploy(settings()) if each.id}
+
+
+@dataclass
+class Tower:
+    """One tower under test."""
+
+    settings: Settings
+    flows: dict[UUID, Any]
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ledger(self) -> Ledger:
+        return open_ledger(self.settings.ledger)
+
+    @property
+    def shop(self) -> EmbeddedShop:
+        return EmbeddedShop(self.settings.shop)
+
+    def fill(self, orders: int, *, seed: int = 3, dirty: bool = False, as_of: datetime = AS_OF) -> Truth:
+        return generate(self.settings.shop, orders=orders, seed=seed, as_of=as_of, dirty=dirty)
+
+    def watch(self, **given: Any) -> LaneReport:
+        from flows.watch_fulfilment import watch_fulfilment
+
+        return watch_fulfilment(**({"as_of": AS_OF} | given))
+
+    def records(self, report: LaneReport) -> dict[str, Record]:
+        return {record.step: record for record in chain(open_archive(self.settings.artifacts), report.run_id)}
+
+    def kept(self, report: LaneReport, step: str, name: str = "result") -> pd.DataFrame:
+        address = self.records(report)[step].outputs[name]
+        return pd.read_parquet(open_archive(self.settings.artifacts).path(*address))
+
+    def waiting(self, action: Action) -> list[Proposal]:
+        found = (Proposal.model_validate(row.body) for row in waiting_proposals(self.ledger))
+        return [proposal for proposal in found if proposal.action is action]
+
+    def rule(self, proposal: Proposal, verdict: Verdict = Verdict.approve, name: str = "ana", reason: str = "seen") -> Ruling:
+        if name not in self.tokens:
+            self.tokens[name] = enrol(self.ledger, name, AS_OF)
+        return rule(
+            self.ledger,
+            proposal.digest,
+            verdict,
+            approver=name,
+            token=self.tokens[name],
+            reason=reason,
+            via="command",
+            now=datetime.now(UTC),
+        )
+
+    def work(self) -> int:
+        """Carry out whatever is due, as a worker would, until nothing is."""
+        resolving = {id: flow for id, flow in self.flows.items() if flow.name == "resolve-case"}
+        return work(resolving, self.settings, once=True)
+
+    def refunds(self, order: str) -> list[int]:
+        """What the shop's own book says went back on an order since it was filled, through our hands."""
+        import sqlite3
+
+        from control_tower.stores.shop import sqlite_file
+
+        with sqlite3.connect(sqlite_file(self.settings.shop)) as book:
+            rows = book.execute("SELECT amount FROM refunds WHERE order_id = ?", (order,)).fetchall()
+        return [amount for (amount,) in rows]
+
+
+@pytest.fixture
+def tower(tmp_path: Path, deployed: dict[UUID, Any], monkeypatch: pytest.MonkeyPatch) -> Tower:
+    monkeypatch.setenv("TOWER_LEDGER_URL", f"sqlite:///{tmp_path / 'ledger.db'}")
+    monkeypatch.setenv("TOWER_SHOP_URL", f"sqlite:///{tmp_path / 'shop.db'}")
+    monkeypatch.setenv("TOWER_ARTIFACTS_URL", (tmp_path / "artifacts").as_uri())
+    return Tower(settings(), deployed)
+
+
+@pytest.fixture
+def public_data() -> Callable[[str], Path]:
+    """A folder of public data; the test skips where it is absent."""
+
+    def find(name: str) -> Path:
+        given = os.environ.get("TOWER_DATA")
+        folder = (Path(given) if given else Path(__file__).parents[3] / "shared" / "data") / name
+        if not folder.is_dir():
+            pytest.skip(f"public data {name!r} is absent; name its folder in TOWER_DATA")
+        return folder
+
+    return find

@@ -1,0 +1,104 @@
+"""The lane on the embedded shop: what was planted is found, nothing else is, and a second look changes nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from control_tower.keeping.records import verify
+from control_tower.keeping.step import open_archive
+from control_tower.ledger.cases import queue, waiting_proposals
+from control_tower.stores.shop import sqlite_file
+
+from datetime import UTC, datetime  # isort: skip
+
+AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("orders", [10_000, pytest.param(100_000, marks=pytest.mark.large)])
+def test_every_planted_exception_is_found_and_nothing_else(tower: Any, orders: int) -> None:
+    truth = tower.fill(orders, seed=11, dirty=True)
+    report = tower.watch(dry_run=True)
+    findings = tower.kept(report, "judge")
+    found = findings[findings["answer"] == "yes"]
+    planted = set(truth.pairs[["order_id", "kind"]].itertuples(index=False, name=None))
+    assert set(found[["order_id", "kind"]].itertuples(index=False, name=None)) == planted
+    assert (findings["answer"] == "yes").all(), "the shop tells of everything, so nothing is unknown"
+    cases = tower.kept(report, "score")
+    pickups = cases[~cases["pivot"].str.startswith("order:")]
+    assert len(pickups) == len(truth.missed_pickups)
+    assert {frozenset(orders) for orders in pickups["orders"]} == {frozenset(each.orders) for each in truth.missed_pickups}
+    assert set(pickups["team"]) == {"carrier-desk"}
+    assert sum(report.quarantined.values()) == len(truth.dirty)
+
+
+def test_running_twice_changes_nothing(tower: Any) -> None:
+    tower.fill(1500)
+    first = tower.watch()
+    book = {row.id: row.model_dump() for row in queue(tower.ledger)}
+    asked = {row.digest: row.flow_run_id for row in waiting_proposals(tower.ledger)}
+    second = tower.watch()
+    assert first.cases.opened == len(book) > 0
+    assert second.cases.model_dump() == {"opened": 0, "updated": 0, "closed": 0}
+    assert {row.id: row.model_dump() for row in queue(tower.ledger)} == book
+    assert {row.digest: row.flow_run_id for row in waiting_proposals(tower.ledger)} == asked
+    assert all(asked.values())
+    assert second.findings == first.findings
+    for step in ("detect", "judge", "score", "recommend", "form-cases", "form-proposals"):
+        again, before = tower.records(second)[step], tower.records(first)[step]
+        assert again.outputs == before.outputs, f"{step} is not the same, byte for byte"
+
+
+def test_a_case_closes_itself_when_its_cause_is_gone(tower: Any) -> None:
+    truth = tower.fill(1500)
+    tower.watch()
+    unpaid = sorted(truth.pairs.loc[truth.pairs["kind"] == "unpaid_order", "order_id"])[0]
+    with sqlite3.connect(sqlite_file(tower.settings.shop)) as shop:
+        placed, kind = shop.execute("SELECT placed_at, typeof(placed_at) FROM orders WHERE order_id = ?", (unpaid,)).fetchone()
+        assert kind in ("integer", "text")
+        shop.execute("UPDATE orders SET approved_at = placed_at WHERE order_id = ?", (unpaid,))
+        shop.execute("UPDATE promises SET due_at = (SELECT max(due_at) FROM promises) WHERE order_id = ?", (unpaid,))
+    report = tower.watch()
+    assert report.cases.closed == 1
+    (closed,) = queue(tower.ledger, standing="closed")
+    assert closed.body["orders"] == [unpaid]
+    assert closed.closed_reason == "its cause is gone from the evidence"
+
+
+def test_a_look_back_opens_and_closes_nothing(tower: Any) -> None:
+    tower.fill(800)
+    tower.watch()
+    before = {row.id for row in queue(tower.ledger)}
+    back = tower.watch(as_of=AS_OF - timedelta(days=10))
+    assert back.looked_back
+    assert {row.id for row in queue(tower.ledger)} == before
+
+
+def test_a_dry_run_opens_nothing(tower: Any) -> None:
+    tower.fill(800)
+    report = tower.watch(dry_run=True)
+    assert sum(answers.yes for answers in report.findings.values()) > 0
+    assert not queue(tower.ledger)
+    assert not waiting_proposals(tower.ledger)
+
+
+def test_every_step_is_kept_and_the_chain_holds(tower: Any) -> None:
+    tower.fill(800)
+    report = tower.watch()
+    steps = tower.records(report)
+    assert list(steps) == [
+        "gather", "validate", "detect", "judge", "score", "recommend",
+        "form-cases", "form-proposals", "open-cases", "ask", "tell", "report",
+    ]  # fmt: skip
+    assert steps["judge"].versions["policy"] == "fulfilment@1"
+    assert steps["validate"].versions["orders"] == "orders@1.0.0"
+    assert verify(open_archive(tower.settings.artifacts), tower.ledger, report.run_id).records == len(steps)
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        shown = client._client.post("/artifacts/filter", json={"limit": 100}).json()
+    mine = {artifact["key"] for artifact in shown if artifact["flow_run_id"] == report.run_id}
+    assert mine == {f"step-{step}" for step in steps}
