@@ -36,6 +36,7 @@ from prefect.utilities.engine import propose_state_sync
 
 from control_tower.errors import ServerError
 from control_tower.locks import is_taken, shared, take
+from control_tower.pause import start_anew
 from control_tower.settings import Settings
 
 POOL = "tower"
@@ -242,6 +243,7 @@ def _put_right(client: SyncPrefectClient, flows: Flows, run: UUID) -> str | None
         state = Crashed(message="its worker died")
     else:
         state = AwaitingRetry(message="its worker died; it starts again")
+        start_anew(client, run)
     given = client.set_flow_run_state(run, state).state
     return given.name if given else None
 

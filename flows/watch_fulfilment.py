@@ -57,7 +57,7 @@ def watch_fulfilment(
         return report(LANE.name, accepted, findings, recommended, rules.kinds)
     cases = form_cases(scored, findings, facts, rules, accepted)
     proposals = form_proposals(recommended, cases, rules, source, mapping, accepted, replay=as_of is not None)
-    opened = open_cases(LANE.name, cases, proposals, accepted)
+    opened = open_cases(LANE.name, cases, proposals, findings, accepted)
     ask(LANE.name, accepted.shop.id)
     tell(LANE.name, accepted, opened)
     return report(LANE.name, accepted, findings, recommended, rules.kinds, opened)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from control_tower.keeping.step import step
 from control_tower.ledger import Ledger, open_ledger
-from control_tower.ledger.cases import dossier, find_proposal, paused_as, unopened
+from control_tower.ledger.cases import dossier, find_proposal, paused_as, unopened, withdrawn
 from control_tower.nouns import Case, Noun, Proposal
 from control_tower.pause import PauseRequest, open_pauses
+from control_tower.pause.calling_off import call_off
 from control_tower.settings import settings
 from tasks.brief import brief
 
@@ -24,8 +25,14 @@ class Asked(Noun):
 
 @step
 def ask(lane: str, shop: str) -> Asked:
-    """Open a run, born suspended, for each waiting proposal of this lane and shop that has none."""
+    """Open a run, born suspended, for each waiting proposal of this lane and shop that has none.
+
+    The runs of proposals that were withdrawn are called off.
+    """
     ledger = open_ledger(settings().ledger)
+    gone = withdrawn(ledger, lane, shop)
+    call_off(dict(gone.values()))
+    paused_as(ledger, dict.fromkeys(gone))
     opened: dict[str, str] = {}
     waiting = [(Case.model_validate(case.body), Proposal.model_validate(row.body)) for case, row in unopened(ledger, lane, shop)]
     for start in range(0, len(waiting), 200):  # written down as we go: a killed run does not ask twice

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from control_tower.nouns import Case, Finding, Proposal, as_json
+from datetime import UTC, datetime
+
+from control_tower.nouns import Case, Finding, Proposal
 
 SHOWN = 20
 
 
 def brief(case: Case, proposals: tuple[Proposal, ...] = ()) -> str:
-    """A case as markdown: what was found, from which values, what is missing, and what is proposed.
+    """A case as markdown: what is proposed, what was found, from which values, and what is missing.
 
+    The proposal comes first: on a small screen Prefect's form shows the first lines, and the rest by scrolling.
     No model is asked; `source: template` says so.
     """
     risk = case.risk
@@ -17,7 +20,7 @@ def brief(case: Case, proposals: tuple[Proposal, ...] = ()) -> str:
         f"## {escape(case.title)}",
         "",
         f"{risk.severity} · {escape(case.team)}{f' · {escape(case.owner)}' if case.owner else ''}"
-        f" · due {as_json(risk.due_at)}"
+        f" · due {_moment(risk.due_at)}"
         + (f" · {risk.money} at risk" if risk.money else "")
         + f" · policy {risk.policy}",
         "",
@@ -30,8 +33,12 @@ def brief(case: Case, proposals: tuple[Proposal, ...] = ()) -> str:
         for p in proposals[:SHOWN]
     ]
     if proposed:
-        proposed = ["", "### Proposed, and waiting for a person", "", *proposed]
-    return "\n".join([*facts, *found, *proposed, "", f"_evidence as of {as_json(case.evidence.as_of)}; source: template_"])
+        proposed = ["### Proposed, and waiting for a person", "", *proposed, "", "### Evidence", ""]
+    return "\n".join([*facts, *proposed, *found, "", f"_evidence as of {_moment(case.evidence.as_of)}; source: template_"])
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _finding(finding: Finding) -> list[str]:

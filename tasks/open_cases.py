@@ -47,9 +47,10 @@ def form_cases(scored: Kept, findings: Kept, facts: Kept, policy: Policy, accept
     known = archive.frame(facts)
     known["row"] = range(len(known))
     found = archive.frame(findings)
-    found = found[found["answer"] == "yes"].sort_values(["order_id", "kind"])
+    # What is unknown about an order of a case is told as well: somebody has the missing evidence.
+    found = found[found["order_id"].isin(cases["orders"].explode())].sort_values(["order_id", "kind"])
     kinds_by_order = found.groupby("order_id")["kind"].agg(list).to_dict()
-    needed = known[known["order_id"].isin(kinds_by_order.keys())]
+    needed = known[known["order_id"].isin(cases["orders"].explode())]
     rows = {row["order_id"]: row for row in plain_rows(needed.drop(columns="row"))}
     tables = {name: kept.digest for name, kept in accepted.frames.items()}
     return Nouns([_case(row, kinds_by_order, rows, tables, policy, accepted) for row in plain_rows(cases)])
@@ -77,7 +78,9 @@ def _case(
         orders=orders,
         team=row["team"],
         owner=row["owner"] or "",
-        findings=tuple(_explained(policy, kind, facts[order], accepted.as_of) for order in shown for kind in kinds[order]),
+        findings=tuple(
+            _explained(policy, kind, facts[order], accepted.as_of) for order in shown for kind in kinds[order]
+        ),
         evidence=Evidence(as_of=accepted.as_of, facts=tuple(facts[order] for order in shown), tables=tables),
         risk=Risk(
             severity=row["severity"],
@@ -153,8 +156,12 @@ def form_proposals(
 
 
 @step
-def open_cases(lane: str, cases: Nouns[Case], proposals: Nouns[Proposal], accepted: Accepted) -> Opened:
+def open_cases(
+    lane: str, cases: Nouns[Case], proposals: Nouns[Proposal], findings: Kept, accepted: Accepted
+) -> Opened:
     """Bring the book to what was found: open, append, close, and put proposals before people.
+
+    A case whose cause can't be told any more is not gone: it stays as it is.
 
     A run that looks further back than the newest one changes nothing: yesterday's view can't close
     or open today's cases.
@@ -164,6 +171,9 @@ def open_cases(lane: str, cases: Nouns[Case], proposals: Nouns[Proposal], accept
     if newest and accepted.as_of < newest:
         return Opened(opened=(), updated=(), closed=(), same=(), looked_back=True)
     now = datetime.now(UTC)
-    changes = record_cases(ledger, lane, accepted.shop.id, cases.items, now)
+    found = open_archive(settings().artifacts).frame(findings, ["order_id", "kind", "answer"])
+    unknown = found.loc[found["answer"] == "unknown", ["order_id", "kind"]]
+    undecided = set(unknown.itertuples(index=False, name=None))
+    changes = record_cases(ledger, lane, accepted.shop.id, cases.items, undecided, now)
     record_proposals(ledger, [case.id for case in cases], proposals.items, now)
     return Opened(opened=changes.opened, updated=changes.updated, closed=changes.closed, same=changes.same)

@@ -57,16 +57,16 @@ def _copy(database: Path, to: Path) -> None:
     half.rename(to)
 
 
-@pytest.fixture
-def another_tower(server: Server, migrated: Path, tmp_path: Path) -> Settings:
+@pytest.fixture(scope="module")
+def another_tower(server: Server, migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Another tower's settings, with a database that is ready but for its server."""
-    tower = Settings(home=tmp_path / "another")
+    tower = Settings(home=tmp_path_factory.mktemp("another"))
     (tower.folder / "prefect").mkdir(mode=0o700)
     shutil.copy(migrated, tower.folder / "prefect" / "prefect.db")
     return tower
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def its_environment(another_tower: Settings) -> dict[str, str]:
     """The environment of a command that belongs to `another_tower`, and knows no server yet."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "TOWER_"))}

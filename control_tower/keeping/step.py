@@ -177,8 +177,10 @@ def _show(
     for way, addresses in (("in", inputs), ("out", outputs)):
         for label, address in addresses.items():
             count = rows[label].rows if label in rows and way == "out" else ""
-            lines.append(f"| {way} | {label} | {count} | `{archive.path(*address)}` |")
-    lines += ["", "versions: " + ", ".join(sorted(versions.values()))] if versions else []
+            lines.append(f"| {way} | {label} | {count} | `{archive.path(*address).removeprefix(f'{archive.root}/')}` |")
+    lines += ["", f"kept in `{archive.root}`"]
+    # As code, or the UI takes orders@1.0.0 for a mail address.
+    lines += ["", "versions: " + ", ".join(f"`{version}`" for version in sorted(versions.values()))] if versions else []
     create_markdown_artifact(key=f"step-{name}", markdown="\n".join(lines), description=f"inputs and outputs of {name}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -81,7 +81,14 @@ def newest_view(ledger: Ledger, lane: str, shop: str) -> datetime | None:
         return moment
 
 
-def record_cases(ledger: Ledger, lane: str, shop: str, cases: Sequence[Case], now: datetime) -> Changes:
+def record_cases(
+    ledger: Ledger,
+    lane: str,
+    shop: str,
+    cases: Sequence[Case],
+    undecided: Container[tuple[str, str]],
+    now: datetime,
+) -> Changes:
     """Bring the book to what this run found: open, append, close; in one transaction.
 
     A case keeps the due time it was opened with. An open case of this lane and shop that was not
@@ -125,7 +132,9 @@ def record_cases(ledger: Ledger, lane: str, shop: str, cases: Sequence[Case], no
                 del columns["due_at"]
             session.execute(update(CaseRow).where(CaseRow.id == case.id).values(columns))  # type: ignore[arg-type]
         found = {case.id for case in cases}
-        gone = [id for id, row in known.items() if row.standing == "open" and id not in found]
+        missing = [id for id, row in known.items() if row.standing == "open" and id not in found]
+        gone = [id for id in missing if not _undecided(session.get_one(CaseRow, id), undecided)]
+        same += [id for id in missing if id not in set(gone)]
         for batch in _batches(gone):
             session.execute(
                 update(CaseRow)
@@ -142,6 +151,11 @@ def record_cases(ledger: Ledger, lane: str, shop: str, cases: Sequence[Case], no
         for batch in _batches(events):
             session.execute(insert(EventRow), list(batch))
     return Changes(tuple(c.id for c in opened), tuple(c.id for c in updated), tuple(gone), tuple(same))
+
+
+def _undecided(row: CaseRow, undecided: Container[tuple[str, str]]) -> bool:
+    case = Case.model_validate(row.body)
+    return any((order, kind) in undecided for order in case.orders for kind in case.kinds)
 
 
 def record_proposals(
@@ -186,8 +200,8 @@ def record_proposals(
     return tuple({p.digest: p for p in proposals if p.digest in waiting or p.digest in fresh}.values())
 
 
-def paused_as(ledger: Ledger, runs: dict[str, str]) -> None:
-    """Write down which flow run waits for which proposal (digest → flow run id)."""
+def paused_as(ledger: Ledger, runs: Mapping[str, str | None]) -> None:
+    """Write down which flow run waits for which proposal (digest → flow run id, or None)."""
     with ledger.write() as session:
         for digest, run in runs.items():
             session.execute(
@@ -246,6 +260,22 @@ def unopened(ledger: Ledger, lane: str, shop: str) -> list[tuple[CaseRow, Propos
             .order_by(CaseRow.priority.desc(), ProposalRow.digest)  # type: ignore[attr-defined]
         )
         return [(case, proposal) for case, proposal in session.execute(statement)]
+
+
+def withdrawn(ledger: Ledger, lane: str, shop: str) -> dict[str, tuple[str, str]]:
+    """Proposals that ask nobody any more and whose run still waits: digest → flow run id and why."""
+    with ledger.read() as session:
+        statement = (
+            select(ProposalRow)
+            .join(CaseRow, ProposalRow.case_id == CaseRow.id)  # type: ignore[arg-type]
+            .where(
+                CaseRow.lane == lane,  # type: ignore[arg-type]
+                CaseRow.shop == shop,  # type: ignore[arg-type]
+                ProposalRow.standing == "withdrawn",  # type: ignore[arg-type]
+                ProposalRow.flow_run_id.is_not(None),  # type: ignore[union-attr]
+            )
+        )
+        return {row.digest: (str(row.flow_run_id), row.detail) for row in session.scalars(statement)}
 
 
 def dossiers(ledger: Ledger, ids: Sequence[str]) -> list[Dossier]:

@@ -7,7 +7,7 @@ woken and may not act pauses again under the next key, so that no answer is ever
 
 from control_tower.pause.form import FormAnswer, RulingForm
 from control_tower.pause.opening import PauseRequest, open_pauses
-from control_tower.pause.waiting import Wake, answer, pause_again, resume
+from control_tower.pause.waiting import Wake, answer, pause_again, resume, start_anew
 
 __all__ = [
     "FormAnswer",
@@ -18,4 +18,5 @@ __all__ = [
     "open_pauses",
     "pause_again",
     "resume",
+    "start_anew",
 ]

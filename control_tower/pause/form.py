@@ -38,7 +38,7 @@ class RulingForm(RunInput):
     model_config = ConfigDict(extra="forbid", json_schema_extra=_nothing_or_all, hide_input_in_errors=True)
 
     approver: str = Field("", description="Your enrolled name.")
-    token: SecretStr = Field(SecretStr(""), description="Your personal token. It is erased once it was read.")
+    token: SecretStr = Field(SecretStr(""), description="Your personal token; erased once it was read. Only Prefect's V2 UI hides it as you type.")
     verdict: Literal["approve", "reject"] | None = Field(
         None, description="What you rule.", json_schema_extra=_drop_down
     )

@@ -77,11 +77,23 @@ def pause_again(description: str, timeout: timedelta = PATIENCE) -> NoReturn:
         key, attempt = _latest(before, run.id)
         for name, value in form_rows(f"{key}-{attempt + 1}", description):
             client.create_flow_run_input(run.id, name, value)
+        start_anew(client, run.id)
         state = propose_state_sync(client, suspended(f"{key}-{attempt + 1}", timeout), flow_run_id=run.id)
         if not state.is_paused():
             raise ServerError(f"the run can't wait: it is {state.name}", where=f"flow run {run.id}")
         _erase(client, run.id, before)
     raise Pause(state=state)
+
+
+def start_anew(client: SyncPrefectClient, run: UUID) -> None:
+    """Let workers see this run again once it is scheduled.
+
+    After a retry inside its process, Prefect keeps a run for that process and shows it to no worker,
+    not even when it was suspended and resumed since.
+    """
+    policy = client.read_flow_run(run).empirical_policy
+    if policy.retry_type == "in_process":
+        client.update_flow_run(run, empirical_policy=policy.model_copy(update={"retry_type": None}))
 
 
 def _current() -> FlowRun:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,8 +12,6 @@ from control_tower.keeping.records import verify
 from control_tower.keeping.step import open_archive
 from control_tower.ledger.cases import queue, waiting_proposals
 from control_tower.stores.shop import sqlite_file
-
-from datetime import UTC, datetime  # isort: skip
 
 AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 
@@ -99,6 +97,6 @@ def test_every_step_is_kept_and_the_chain_holds(tower: Any) -> None:
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
-        shown = client._client.post("/artifacts/filter", json={"limit": 100}).json()
+        shown = client._client.post("/artifacts/filter", json={"artifacts": {"flow_run_id": {"any_": [report.run_id]}}}).json()
     mine = {artifact["key"] for artifact in shown if artifact["flow_run_id"] == report.run_id}
     assert mine == {f"step-{step}" for step in steps}

@@ -179,7 +179,7 @@ def test_asking_without_the_deployment_says_what_to_do(desk: Desk) -> None:
 
 
 def test_eight_a_second_are_opened_while_others_write(desk: Desk) -> None:
-    requests = [desk.request() for _ in range(60)]
+    requests = [desk.request() for _ in range(40)]
     stop = threading.Event()
 
     def disturb() -> None:
@@ -197,11 +197,11 @@ def test_eight_a_second_are_opened_while_others_write(desk: Desk) -> None:
     finally:
         stop.set()
         other.join()
-    assert len(set(runs)) == 60
+    assert len(set(runs)) == 40
     for run in desk.client.read_flow_runs(limit=200):
         if run.state_name == "Scheduled" and run.deployment_id == desk.deployment:
             desk.client.delete_flow_run(run.id)
-    assert took < 60 / 8, f"{60 / took:.1f} a second"
+    assert took < 40 / 8, f"{40 / took:.1f} a second"
 
 
 # the form
@@ -245,52 +245,28 @@ def test_what_was_typed_is_read_once_and_erased(desk: Desk) -> None:
     assert TOKEN not in (Path(settings().folder) / "prefect" / "server.log").read_text()
 
 
-def test_a_wake_up_without_a_ruling_waits_again_and_says_why(desk: Desk) -> None:
-    from control_tower.pause import Wake, resume
-
-    (run,) = desk.open(desk.request())
-    first = desk.keyset(run)
-    assert resume(run) is Wake.resumed
-    desk.work()
-    assert desk.state(run) == "Suspended"
-    second = desk.keyset(run)
-    assert first["schema"] != second["schema"]
-    assert "nobody has ruled" in desk.inputs(run)[second["description"]]
-    assert set(desk.inputs(run)) == {second["schema"], second["description"]}, "old forms are cleared away"
-
-
-def _force(desk: Desk, run: UUID, name: str) -> None:
-    from prefect.states import Crashed, Failed, Running, Scheduled
-
-    state = {"Scheduled": Scheduled, "Failed": Failed, "Crashed": Crashed, "Running": Running}[name]()
-    desk.client.set_flow_run_state(run, state, force=True)
-
-
-@pytest.mark.parametrize(
-    "forced", [("Scheduled",), ("Failed",), ("Crashed",), ("Running", "Failed"), ("Cancelled",)]
-)
-def test_however_it_was_forced_awake_it_waits_again_and_can_still_be_answered(
-    desk: Desk, forced: tuple[str, ...]
-) -> None:
+def test_however_it_was_forced_awake_it_waits_again_and_can_still_be_answered(desk: Desk) -> None:
     """Prefect itself ends here in a key that was used before: every resume is refused, for ever."""
-    from prefect.states import Cancelled
+    from prefect.states import Cancelled, Crashed, Failed, Running, Scheduled
 
     from control_tower.pause import Wake, resume
 
     (run,) = desk.open(desk.request())
-    for _ in range(2):
-        for name in forced:
-            if name == "Cancelled":
-                desk.client.set_flow_run_state(run, Cancelled())
-            else:
-                _force(desk, run, name)
+    keys = {desk.keyset(run)["schema"]}
+    for forced in ([Scheduled()], [Failed()], [Running(), Crashed()], [Cancelled()]):
+        for state in forced:
+            desk.client.set_flow_run_state(run, state, force=True)
         assert resume(run) in (Wake.resumed, Wake.underway)
         desk.work()
+        keyset, inputs = desk.keyset(run), desk.inputs(run)
         assert desk.state(run) == "Suspended"
-    accepted = desk.client.resume_flow_run(run, run_input=FILLED)
-    assert accepted.status.value == "ACCEPT"
+        assert "nobody has ruled" in inputs[keyset["description"]]
+        assert set(inputs) == {keyset["schema"], keyset["description"]}, "old forms are cleared away"
+        keys.add(keyset["schema"])
+    assert len(keys) == 5, "no key was used twice"
+    assert desk.client.resume_flow_run(run, run_input=FILLED).status.value == "ACCEPT"
     desk.work()
-    assert desk.seen[:-1] == [None, None]
+    assert desk.seen[:-1] == [None] * 4
     assert desk.seen[-1].approver == "ana"
     assert desk.state(run) == "Completed"
 
@@ -307,11 +283,11 @@ def test_a_retry_inside_the_run_asks_again_under_a_key_of_its_own(desk: Desk) ->
 
     desk.before = fail_once
     resume(run)
-    with_retry, desk.flow.retries = desk.flow.retries, 1
+    desk.flow.retries = 1
     try:
         desk.work()
     finally:
-        desk.flow.retries = with_retry
+        desk.flow.retries = 0
     assert desk.state(run) == "Suspended"
     desk.client.resume_flow_run(run, run_input=FILLED)
     desk.work()
@@ -326,23 +302,20 @@ def test_an_answer_to_an_earlier_pause_is_never_taken_for_this_one(desk: Desk) -
     resume(run)
     desk.work()
     desk.client.create_flow_run_input(run, first, json.dumps(FILLED))
+    desk.client.create_flow_run_input(run, desk.keyset(run)["response"], '{"approver": "ana"}')
     resume(run)
     desk.work()
-    assert desk.seen == [None, None]
+    assert desk.seen == [None, None], "one answers another pause, the other is not whole"
     assert TOKEN not in str(desk.inputs(run)), "and it is erased all the same"
 
 
-def test_a_malformed_answer_written_past_the_form_is_erased_and_is_none(desk: Desk) -> None:
-    from control_tower.pause import resume
+@pytest.mark.parametrize(
+    "text", ['{"approver": "ana"}', "[]", "not json", json.dumps(FILLED | {"verdict": "sure"}), "{}", "null"]
+)
+def test_a_malformed_answer_is_none(text: str) -> None:
+    from control_tower.pause.form import understood
 
-    (run,) = desk.open(desk.request())
-    for forged in ('{"approver": "ana"}', "[]", "not json", json.dumps(FILLED | {"verdict": "sure"})):
-        desk.client.create_flow_run_input(run, desk.keyset(run)["response"], forged)
-        resume(run)
-        desk.work()
-        assert desk.seen[-1] is None
-        assert desk.state(run) == "Suspended"
-        assert set(desk.inputs(run)) == {desk.keyset(run)["schema"], desk.keyset(run)["description"]}
+    assert understood(text) is None
 
 
 def test_a_run_made_by_hand_waits_too(desk: Desk) -> None:
@@ -350,8 +323,6 @@ def test_a_run_made_by_hand_waits_too(desk: Desk) -> None:
     desk.work()
     assert desk.state(run) == "Suspended"
     assert desk.client.resume_flow_run(run, run_input=FILLED).status.value == "ACCEPT"
-    desk.work()
-    assert desk.state(run) == "Completed"
 
 
 def test_only_a_deployments_own_run_can_wait(server: Server) -> None:
@@ -376,15 +347,23 @@ def test_a_second_click_on_resume_does_no_harm(desk: Desk) -> None:
     from control_tower.pause import Wake, resume
 
     (run,) = desk.open(desk.request())
+    desk.client.resume_flow_run(run, run_input=FILLED)
+    with ThreadPoolExecutor(6) as clicks:
+        assert set(clicks.map(lambda _: resume(run), range(6))) == {Wake.underway}
+    desk.work()
+    assert len(desk.seen) == 1
+    assert resume(run) is Wake.completed
+    desk.work()
+    assert len(desk.seen) == 1
+
+
+def test_of_many_wake_ups_at_once_one_wakes(desk: Desk) -> None:
+    from control_tower.pause import Wake, resume
+
+    (run,) = desk.open(desk.request())
     with ThreadPoolExecutor(6) as clicks:
         woken = list(clicks.map(lambda _: resume(run), range(6)))
     assert sorted(woken) == [Wake.resumed] + [Wake.underway] * 5
-    desk.client.resume_flow_run(run, run_input=FILLED)
-    desk.work()
-    assert desk.seen == [None]
-    desk.client.resume_flow_run(run, run_input=FILLED)
-    desk.work()
-    assert resume(run) is Wake.completed
 
 
 def test_an_expired_pause_is_revived_by_a_wake_up(desk: Desk) -> None:
@@ -393,8 +372,7 @@ def test_an_expired_pause_is_revived_by_a_wake_up(desk: Desk) -> None:
     (run,) = desk.open(desk.request(), timeout=timedelta(seconds=1))
     time.sleep(1.1)
     assert resume(run) is Wake.resumed
-    desk.work()
-    assert desk.state(run) == "Suspended"
+    assert desk.state(run) == "Scheduled"
 
 
 def test_waking_a_run_that_is_not_there_says_so(server: Server) -> None:

@@ -63,7 +63,9 @@ rules:
     means: we owe money
     when: late and amount > 0
     sentence: "{amount:money} is owed."
-    severity: sev3
+    severity:
+      - {when: hours > 100, severity: sev1}
+      - {severity: sev3}
     family: cash
     score: 70
     team: payments

@@ -49,6 +49,12 @@ def test_a_no_is_left_out_and_an_unknown_is_not(small):
     assert list(found["row"]) == [0, 0, 0]
 
 
+def test_a_severity_that_may_apply_applies(small):
+    found = judge(small, frame(LATE | {"hours": None}, LATE | {"order_id": "A2", "hours": 1.0}), AS_OF)
+    owed = found[found["kind"] == "owed"]
+    assert list(owed["severity"]) == ["sev1", "sev3"], "missing evidence lowers no risk"
+
+
 def test_findings_are_sorted_by_order_and_kind_whatever_the_order_of_the_facts(small):
     rows = [LATE | {"order_id": name} for name in ("B2", "A1", "C3", "A10")]
     found = judge(small, frame(*rows), AS_OF)

@@ -8,16 +8,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from control_tower.errors import ServerError
-from control_tower.server import Server, prefect_environment, running_server
-from control_tower.settings import Settings
+from control_tower.locks import is_taken
+from control_tower.server import Server, prefect_environment, running_server, use
+from control_tower.settings import Settings, settings
 
 HOLD = """
 import sys
@@ -27,6 +29,10 @@ with running_server(settings(), port=0) as server:
     print(server.pid, server.api, flush=True)
     sys.stdin.read()
 """
+
+
+UP = "from functools import partial; from desk.up import up; up(write=partial(print, flush=True))"
+PROFILE = 'active = "mine"\n\n[profiles.mine]\nPREFECT_API_URL = "http://127.0.0.1:1/api"\n'
 
 
 def hold(environment: Mapping[str, str]) -> subprocess.Popen[str]:
@@ -64,44 +70,106 @@ def files_below(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_two_commands_at_once_share_one_server_and_the_last_takes_it_along(
-    another_tower: Settings,
-    its_environment: dict[str, str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    user = tmp_path / "user"
-    (user / ".prefect").mkdir(parents=True)
-    profile = 'active = "mine"\n\n[profiles.mine]\nPREFECT_API_URL = "http://127.0.0.1:1/api"\n'
-    (user / ".prefect" / "profiles.toml").write_text(profile)
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Set up before any other fixture, so that Prefect reads the environment again after all of them."""
+    yield
+    use(settings())
+
+
+@dataclass(frozen=True)
+class Held:
+    """A tower whose server two commands hold, begun at the same moment, in a user's home of their own."""
+
+    environment: dict[str, str]
+    commands: tuple[subprocess.Popen[str], subprocess.Popen[str]]
+    told: tuple[list[str], list[str]]
+    user: Path
+
+    @property
+    def server(self) -> int:
+        return int(self.told[0][0])
+
+
+@pytest.fixture(scope="module")
+def held(its_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
+    user = tmp_path_factory.mktemp("user")
+    (user / ".prefect").mkdir()
+    (user / ".prefect" / "profiles.toml").write_text(PROFILE)
     environment = its_environment | {"HOME": str(user), "HTTP_PROXY": "http://127.0.0.1:9"}
+    commands = hold(environment), hold(environment)
+    yield Held(environment, commands, (said(commands[0]), said(commands[1])), user)
+    for command in commands:
+        command.kill()
+        command.wait()
 
-    one, two = hold(environment), hold(environment)
-    first, second = said(one), said(two)
-    assert first == second, "both talk to the same process at the same address"
-    server = int(first[0])
 
-    one.kill()
-    one.wait()
+def test_two_commands_at_once_share_one_server(held: Held) -> None:
+    assert held.told[0] == held.told[1], "the same process, at the same address"
+    assert is_alive(held.server)
+
+
+def test_a_third_command_joins_and_leaves_the_others_in_peace(
+    held: Held, another_tower: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("PREFECT_API_URL")
+    home = os.environ["PREFECT_HOME"]
     with running_server(another_tower) as joined, running_server(another_tower) as again:
-        assert (joined.pid, joined.api, again.api) == (server, first[1], first[1])
+        assert (joined.pid, joined.api, again.api) == (held.server, held.told[0][1], held.told[0][1])
         assert os.environ["PREFECT_API_URL"] == joined.api
     assert "PREFECT_API_URL" not in os.environ
-    time.sleep(1.2)
-    assert is_alive(server), "the other command still uses it"
+    assert os.environ["PREFECT_HOME"] == home
+    assert is_alive(held.server)
 
-    two.send_signal(signal.SIGKILL)
+
+def test_up_says_where_to_look_and_takes_down_what_it_brought_up(held: Held, another_tower: Settings) -> None:
+    up = subprocess.Popen(
+        [sys.executable, "-c", UP],
+        env=held.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert up.stdout
+    shown: list[str] = []
+    while "Ctrl-C" not in (shown[-1] if shown else ""):
+        shown.append(up.stdout.readline())
+        assert shown[-1], f"it ended: {up.communicate()[1]}"
+    text = "".join(shown)
+    assert held.told[0][1].removesuffix("/api") in text
+    assert str(another_tower.folder) in text
+    assert "watch-fulfilment/watch-fulfilment, resolve-case/resolve-case" in text
+    assert is_taken(another_tower.folder / "prefect" / "workers.lock")
+
+    up.send_signal(signal.SIGTERM)
+    rest, errors = up.communicate(timeout=30)
+    assert (up.returncode, rest.splitlines()[-1]) == (0, "stopped")
+    assert "Traceback" not in errors
+    assert not is_taken(another_tower.folder / "prefect" / "workers.lock")
+    assert is_alive(held.server), "the other commands still use it"
+
+
+def test_a_server_that_nobody_uses_ends_itself_even_when_its_commands_were_killed(held: Held) -> None:
+    one, two = held.commands
+    one.kill()
+    one.wait()
+    time.sleep(1.2)
+    assert is_alive(held.server), "the other command still uses it"
+    two.kill()
     two.wait()
-    assert comes_true(lambda: not is_alive(server)), "nobody uses it, so it ended by itself"
-    assert files_below(user) == {".prefect/profiles.toml": profile.encode()}
+    assert comes_true(lambda: not is_alive(held.server))
+
+
+def test_the_users_own_profile_is_never_touched(held: Held) -> None:
+    assert files_below(held.user / ".prefect") == {"profiles.toml": PROFILE.encode()}
 
 
 def test_a_server_that_does_not_start_says_why_and_tells_no_secret(
-    another_tower: Settings, its_environment: dict[str, str]
+    tmp_path: Path, its_environment: dict[str, str]
 ) -> None:
     environment = its_environment | {
-        "PREFECT_SERVER_DATABASE_CONNECTION_URL": "postgresql+nothing://tower:hunter2@127.0.0.1/prefect"
+        "TOWER_HOME": str(tmp_path),
+        "PREFECT_SERVER_DATABASE_CONNECTION_URL": "postgresql+nothing://tower:hunter2@127.0.0.1/prefect",
     }
     tried = subprocess.run(
         [sys.executable, "-c", HOLD], env=environment, capture_output=True, text=True, timeout=60, check=False
@@ -121,13 +189,14 @@ def test_the_users_own_server_is_used_and_none_is_started(server: Server, tmp_pa
 
 
 def test_a_server_of_the_user_that_does_not_answer_is_named(
-    server: Server, tmp_path: Path, its_environment: dict[str, str]
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    environment = its_environment | {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
-    tried = subprocess.run(
-        [sys.executable, "-c", HOLD], env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert "PREFECT_API_URL http://127.0.0.1:9/api: it does not answer" in tried.stderr
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    with (
+        pytest.raises(ServerError, match=r"PREFECT_API_URL http://127\.0\.0\.1:9/api: it does not answer"),
+        running_server(Settings(home=tmp_path)),
+    ):
+        pass
 
 
 def test_loopback_is_reached_without_the_users_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,19 +261,11 @@ def test_a_folder_of_no_tower_has_no_server_to_join(tmp_path: Path, monkeypatch:
     assert _ours(folder) is None
 
 
-def test_a_deadline_ends_the_wait(another_tower: Settings, its_environment: dict[str, str]) -> None:
+def test_a_deadline_ends_the_wait_and_the_process(tmp_path: Path, its_environment: dict[str, str]) -> None:
     code = HOLD.replace("port=0", "port=0, deadline=0.5")
+    environment = its_environment | {"TOWER_HOME": str(tmp_path)}
     tried = subprocess.run(
-        [sys.executable, "-c", code],
-        env=its_environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=False
     )
-    assert ServerError.__name__ in tried.stderr
     assert "it did not answer in time" in tried.stderr
-    folder = another_tower.folder / "prefect"
-    if (folder / "server.json").exists():
-        pid = json.loads((folder / "server.json").read_text())["pid"]
-        assert comes_true(lambda: not is_alive(pid))
+    assert comes_true(lambda: not is_taken(tmp_path / "prefect" / "server.lock"))
