@@ -30,6 +30,7 @@ def open_days(as_of: datetime) -> pl.DataFrame:
 
 
 def local_day(column: str) -> pl.Expr:
+    """The calendar day of a moment in the shop's time zone."""
     return pl.col(column).dt.convert_time_zone(ZONE).dt.date()
 
 
@@ -50,14 +51,22 @@ def find(folder: Path, as_of: datetime) -> list[str]:
         table("orders")
         .filter(pl.col("placed_at") <= now)
         .select("order_id", "status", "placed_at", seen("approved_at"), seen("cancelled_at"))
-        .with_columns(cancelled=pl.col("status").is_in(["cancelled", "unavailable"]) & pl.col("cancelled_at").is_not_null())
+        .with_columns(
+            cancelled=pl.col("status").is_in(["cancelled", "unavailable"]) & pl.col("cancelled_at").is_not_null()
+        )
     )
-    promised = table("promises").group_by("order_id").agg(
-        ship_by=pl.col("due_at").filter(pl.col("kind") == "ship_by").min(),
-        deliver_by=pl.col("due_at").filter(pl.col("kind") == "deliver_by").min(),
+    promised = (
+        table("promises")
+        .group_by("order_id")
+        .agg(
+            ship_by=pl.col("due_at").filter(pl.col("kind") == "ship_by").min(),
+            deliver_by=pl.col("due_at").filter(pl.col("kind") == "deliver_by").min(),
+        )
     )
     paid = table("payments").group_by("order_id").agg(paid=pl.col("amount").sum())
-    refunded = table("refunds").filter(pl.col("refunded_at") <= now).group_by("order_id").agg(refunded=pl.col("amount").sum())
+    refunded = (
+        table("refunds").filter(pl.col("refunded_at") <= now).group_by("order_id").agg(refunded=pl.col("amount").sum())
+    )
     code, at = pl.col("code"), pl.col("occurred_at")
     scans = (
         table("shipment_events")
@@ -111,38 +120,54 @@ def find(folder: Path, as_of: datetime) -> list[str]:
     for part in (promised, paid, refunded, parcels, held):
         facts = facts.join(part, on="order_id", how="left")
     for column in ("label", "last_scan"):
-        facts = facts.with_columns(day=local_day(column)).join(
-            calendar.lazy().rename({"ordinal": f"{column}_ordinal"}), on="day", how="left"
-        ).drop("day")
+        facts = (
+            facts.with_columns(day=local_day(column))
+            .join(calendar.lazy().rename({"ordinal": f"{column}_ordinal"}), on="day", how="left")
+            .drop("day")
+        )
     handed, gone = pl.col("handed_over").is_not_null(), pl.col("cancelled")
     arrived = pl.col("delivered").is_not_null() | pl.col("said").fill_null(False)
     approved = pl.col("approved_at").is_not_null()
     unscanned = (
         pl.col("label").is_not_null() & pl.col("first_scan").is_null() & (today_ordinal - pl.col("label_ordinal") > 2)
     )
-    allowed = pl.col("service").replace_strict({"express": 2, "standard": 5, "economy": 7}, default=None, return_dtype=pl.Int64)
+    allowed = pl.col("service").replace_strict(
+        {"express": 2, "standard": 5, "economy": 7}, default=None, return_dtype=pl.Int64
+    )
     quiet = pl.col("first_scan").is_not_null() & (today_ordinal - pl.col("last_scan_ordinal") > allowed)
-    late_day = (local_day("delivered") > pl.col("deliver_by").dt.offset_by("-1us").dt.convert_time_zone(ZONE).dt.date())
-    flags = facts.select(
-        "order_id",
-        "carrier",
-        "warehouse",
-        label_day=local_day("label"),
-        labelled=pl.col("label").is_not_null(),
-        stuck=approved & ~gone & ~handed & ~arrived & (pl.col("ship_by") < now),
-        unpaid=~approved & ~gone & (now - pl.col("placed_at") > timedelta(hours=48)),
-        lost=pl.col("parcel_handed").is_not_null() & ~gone & ~arrived & (pl.col("deliver_by") <= now)
-        & (now - pl.col("parcel_handed") > timedelta(days=4)),
-        unscanned=unscanned & ~gone & ~arrived,
-        quiet=quiet & ~gone & ~arrived,
-        late=pl.col("delivered").is_not_null() & ~gone & late_day,
-        refund=approved & gone & ~handed & (pl.col("paid") - pl.col("refunded").fill_null(0) > 0),
-        stopped=gone & handed,
-        contradiction=pl.any_horizontal(
-            "undated", "unhanded", "backwards", "disordered", "shipped_on_hold",
-            pl.col("handed_over") < pl.col("approved_at"), pl.col("handed_over") < pl.col("placed_at"),
-        ),
-    ).fill_null(False).collect(engine="streaming")
+    late_day = local_day("delivered") > pl.col("deliver_by").dt.offset_by("-1us").dt.convert_time_zone(ZONE).dt.date()
+    flags = (
+        facts.select(
+            "order_id",
+            "carrier",
+            "warehouse",
+            label_day=local_day("label"),
+            labelled=pl.col("label").is_not_null(),
+            stuck=approved & ~gone & ~handed & ~arrived & (pl.col("ship_by") < now),
+            unpaid=~approved & ~gone & (now - pl.col("placed_at") > timedelta(hours=48)),
+            lost=pl.col("parcel_handed").is_not_null()
+            & ~gone
+            & ~arrived
+            & (pl.col("deliver_by") <= now)
+            & (now - pl.col("parcel_handed") > timedelta(days=4)),
+            unscanned=unscanned & ~gone & ~arrived,
+            quiet=quiet & ~gone & ~arrived,
+            late=pl.col("delivered").is_not_null() & ~gone & late_day,
+            refund=approved & gone & ~handed & (pl.col("paid") - pl.col("refunded").fill_null(0) > 0),
+            stopped=gone & handed,
+            contradiction=pl.any_horizontal(
+                "undated",
+                "unhanded",
+                "backwards",
+                "disordered",
+                "shipped_on_hold",
+                pl.col("handed_over") < pl.col("approved_at"),
+                pl.col("handed_over") < pl.col("placed_at"),
+            ),
+        )
+        .fill_null(False)
+        .collect(engine="streaming")
+    )
     groups = (
         flags.filter("labelled")
         .group_by("carrier", "label_day", "warehouse")

@@ -11,6 +11,8 @@ from control_tower.settings import Settings
 if TYPE_CHECKING:
     import duckdb
 
+PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"  # how what is kept is written
+
 
 @contextmanager
 def joins(tower: Settings) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -42,31 +42,33 @@ class Server:
 
 
 def prefect_environment(settings: Settings) -> dict[str, str]:
-    """The variables with which Prefect keeps to this tower's folder and away from the user's profile.
-
-    A database URL, log levels or services that the user set in the environment stay as they are.
-    """
+    """The variables with which Prefect keeps to this tower's folder and away from the user's profile."""
     folder = _folder(settings)
-    forced = {
+    return {
         "PREFECT_HOME": str(folder),
         "PREFECT_PROFILES_PATH": str(folder / "profiles.toml"),
         "PREFECT_PROFILE": "ephemeral",
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
+        # What flows say goes to the server; a terminal shows what went wrong.
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": os.environ.get("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "WARNING"),
         **_without_proxy(os.environ),
     }
+
+
+def server_environment(folder: Path, port: int) -> dict[str, str]:
+    """The variables of the server alone; what the user set in the environment stays as it is."""
     defaults = {
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect.db'}",
         # Leases in memory would be lost with the server, and a lane's only slot with them.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
-        # The UI is of the same origin; no other page has business with this API.
-        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{LOOPBACK}",
+        # Prefect lets every web page in the user's browser call the API; only its own UI has business there.
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{LOOPBACK}:{port},http://localhost:{port}",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
         "PREFECT_CLI_COLORS": "false",
     }
-    return forced | {name: os.environ.get(name, value) for name, value in defaults.items()}
+    return {name: os.environ.get(name, value) for name, value in defaults.items()}
 
 
 def _without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
@@ -109,7 +111,7 @@ def running_server(settings: Settings, port: int = 4200, deadline: float = 120.0
         ServerError: it does not start or answer; carries the end of its log.
     """
     folder = _folder(settings)
-    wanted: dict[str, str] = prefect_environment(settings)
+    wanted = prefect_environment(settings)
     before = {name: os.environ.get(name) for name in (*wanted, "PREFECT_API_URL", "TOWER_PAGE_URL")}
     _set(wanted)
     try:
@@ -151,7 +153,9 @@ def _join_or_start(folder: Path, port: int, until: float) -> Server:
         if server := _ours(folder):
             return server
         if child is not None and child.poll() not in (None, 0, ANOTHER_SERVES):
-            raise _did_not_start(folder, f"it ended with status {child.returncode}")
+            if port == 0 or "already in use" not in _log(folder):
+                raise _did_not_start(folder, f"it ended with status {child.returncode}")
+            port = 0  # somebody took it between our look and the server's start
         if not is_taken(folder / "server.lock") and (child is None or child.poll() is not None):
             child = _start(folder, port)
         time.sleep(0.1)
@@ -162,8 +166,10 @@ def _join_or_start(folder: Path, port: int, until: float) -> Server:
 
 def _start(folder: Path, port: int) -> subprocess.Popen[bytes]:
     """Start the server as a child in its own session, with its log in the folder."""
-    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
-    command = [sys.executable, "-m", "control_tower.server", str(folder), str(_free(port))]
+    port = _free(port)
+    environment = os.environ | server_environment(folder, port)
+    environment.pop("PREFECT_API_URL", None)
+    command = [sys.executable, "-m", "control_tower.server", str(folder), str(port)]
     with (folder / "server.log").open("ab") as log:
         return subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -192,10 +198,11 @@ def _ours(folder: Path) -> Server | None:
     return None
 
 
-def _get(url: str) -> Any:  # noqa: ANN401 - whatever JSON it answers
+def _get(url: str) -> Any:
     import httpx
 
-    with httpx.Client(trust_env=False, timeout=5.0) as client:
+    name, _, password = os.environ.get("PREFECT_API_AUTH_STRING", "").partition(":")
+    with httpx.Client(trust_env=False, timeout=5.0, auth=(name, password) if name else None) as client:
         try:
             return client.get(url).raise_for_status().json()
         except httpx.HTTPError as fault:
@@ -244,12 +251,16 @@ def _end(pid: int, patience: float = 10.0) -> None:
 
 
 def _did_not_start(folder: Path, what: str) -> ServerError:
-    log = folder / "server.log"
-    text = log.read_text(errors="replace") if log.exists() else ""
+    text = _log(folder)
     secret = urlsplit(os.environ.get("PREFECT_SERVER_DATABASE_CONNECTION_URL", "")).password
     tail = "\n".join((text.replace(secret, "***") if secret else text).splitlines()[-12:])
-    remedy = FASTAPI if "fastapi" in tail or "Body()" in tail else f"the whole log is {log}"
+    remedy = FASTAPI if "Body()" in tail or "fastapi" in tail else f"the whole log is {folder}/server.log"
     return ServerError(f"Prefect's server did not start: {what}\n{tail}\n", where=str(folder), remedy=remedy)
+
+
+def _log(folder: Path) -> str:
+    log = folder / "server.log"
+    return log.read_text(errors="replace") if log.exists() else ""
 
 
 def _folder(settings: Settings) -> Path:

@@ -1,7 +1,7 @@
 """What each evidence table promises: ODCS v3 files, read, checked and shown."""
 
 from data_contracts.checks import Breach, Checked, RuleCount, check
-from data_contracts.reader import Column, ContextColumn, Contract, Rule, load, names, read
+from data_contracts.reader import Column, ContextColumn, Contract, Rule, lint, load, names, read
 
 __all__ = [
     "Breach",
@@ -12,6 +12,7 @@ __all__ = [
     "Rule",
     "RuleCount",
     "check",
+    "lint",
     "load",
     "names",
     "read",

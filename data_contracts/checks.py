@@ -70,7 +70,15 @@ def check(contract: Contract, frame: pd.DataFrame, as_of: datetime) -> Checked:
     prepared = _prepared(contract, frame)
     masks, counts = _masks(contract, prepared)
     parts = [
-        pd.DataFrame({"row": mask.nonzero()[0], "rule": rule.name, "severity": rule.severity, "column": rule.column, "sentence": rule.sentence})
+        pd.DataFrame(
+            {
+                "row": mask.nonzero()[0],
+                "rule": rule.name,
+                "severity": rule.severity,
+                "column": rule.column,
+                "sentence": rule.sentence,
+            }
+        )
         for rule, mask in masks
     ]
     failures = pd.concat([_no_failures(), *parts], ignore_index=True) if parts else _no_failures()
@@ -86,14 +94,22 @@ def _no_failures() -> pd.DataFrame:
     import pandas as pd
 
     text = pd.Series([], dtype="str")
-    return pd.DataFrame({"row": pd.Series([], dtype="int64"), "rule": text, "severity": text, "column": text, "sentence": text})
+    return pd.DataFrame(
+        {
+            "row": pd.Series([], dtype="int64"),
+            "rule": text,
+            "severity": text,
+            "column": text,
+            "sentence": text,
+        }
+    )
 
 
 def _shape(contract: Contract, frame: pd.DataFrame) -> Iterator[Breach]:
     """Columns that are gone or of another type."""
     import pandas as pd
 
-    is_type = {
+    is_type: dict[str, Any] = {
         "string": pd.api.types.is_string_dtype,
         "integer": pd.api.types.is_integer_dtype,
         "boolean": pd.api.types.is_bool_dtype,
@@ -105,7 +121,8 @@ def _shape(contract: Contract, frame: pd.DataFrame) -> Iterator[Breach]:
             yield Breach(f"{contract.name}.columns", f"column {column.name} is gone: {near}")
         elif not is_type[column.type](frame[column.name]):
             yield Breach(
-                f"{contract.name}.columns", f"column {column.name} is {frame[column.name].dtype}, not {column.type}"
+                f"{contract.name}.columns",
+                f"column {column.name} is {frame[column.name].dtype}, not {column.type}",
             )
 
 
@@ -124,11 +141,12 @@ def _masks(contract: Contract, frame: pd.DataFrame) -> tuple[list[tuple[Rule, An
     import warnings
 
     import numpy as np
-    from great_expectations.execution_engine import PandasExecutionEngine
+    from great_expectations import execution_engine
     from great_expectations.validator.metrics_calculator import MetricsCalculator
 
     # One engine for each call: a shared one gives wrong answers to threads without a word.
-    calculator = MetricsCalculator(PandasExecutionEngine(batch_data_dict={contract.name: frame}), show_progress_bars=False)
+    engine: Any = execution_engine.PandasExecutionEngine
+    calculator = MetricsCalculator(engine(batch_data_dict={contract.name: frame}), show_progress_bars=False)
     masks: list[tuple[Rule, Any]] = []
     counts: list[RuleCount] = []
     for rule in contract.rules:
@@ -137,7 +155,7 @@ def _masks(contract: Contract, frame: pd.DataFrame) -> tuple[list[tuple[Rule, An
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                for arguments in _asked(contract, rule):
+                for arguments in asked(contract, rule):
                     broken |= _ask(calculator, rule, arguments, frame)
         except Exception as fault:  # noqa: BLE001 - whatever Great Expectations raises, the rule was not asked
             ran = False
@@ -149,7 +167,7 @@ def _masks(contract: Contract, frame: pd.DataFrame) -> tuple[list[tuple[Rule, An
     return masks, counts
 
 
-def _asked(contract: Contract, rule: Rule) -> Iterator[dict[str, Any]]:
+def asked(contract: Contract, rule: Rule) -> Iterator[dict[str, Any]]:
     """The rule's arguments, once for each column that it is about."""
     arguments = dict(rule.arguments)
     if arguments.pop("columns", None) == "text":
@@ -172,7 +190,9 @@ def _ask(calculator: Any, rule: Rule, arguments: dict[str, Any], frame: pd.DataF
     if condition := arguments.get("row_condition"):
         domain |= {"row_condition": condition, "condition_parser": "pandas"}
     if expectation.values and any(frame[domain[name]].isna().all() for name in expectation.domain):
-        return frame[domain[expectation.domain[0]]].isna().to_numpy() & False  # no value, nothing to break; the metric would fail
+        return (
+            frame[domain[expectation.domain[0]]].isna().to_numpy() & False
+        )  # no value, nothing to break; the metric would fail
     values = {name: value for name, value in arguments.items() if name in expectation.values}
     metric = MetricConfiguration(f"{expectation.metric}.condition", domain, values)
     found = calculator.get_metrics({metric.metric_name: metric})[metric.metric_name][0]
@@ -191,4 +211,7 @@ def _table_breaches(contract: Contract, frame: pd.DataFrame, bad: int, as_of: da
     if contract.stale_after and rows:
         newest = frame["observed_at"].max()
         if newest == newest and as_of - newest > contract.stale_after:
-            yield Breach(f"{contract.name}.fresh", f"last observed at {newest}, more than {contract.stale_after} before {as_of}")
+            yield Breach(
+                f"{contract.name}.fresh",
+                f"last observed at {newest}, more than {contract.stale_after} before {as_of}",
+            )

@@ -120,6 +120,19 @@ def load(name: str) -> Contract:
     return read(FOLDER / f"{name}{SUFFIX}")
 
 
+def lint(name: str) -> list[str]:
+    """What is wrong with a contract: its own file, and what it says of other contracts."""
+    try:
+        contract = load(name)
+        return [
+            f"context {column.name} reads {column.table}.{column.column}, which that contract does not have"
+            for column in contract.context.values()
+            if column.column not in load(column.table).columns or column.on not in contract.columns
+        ]
+    except ContractError as fault:
+        return [str(fault)]
+
+
 def read(path: Path) -> Contract:
     """The contract in a file.
 
@@ -195,14 +208,19 @@ def _custom(thing: Any, known: set[str], where: str) -> dict[str, Any]:
     found = {}
     for each in thing.customProperties or []:
         if each.property not in known:
-            raise ContractError(f"custom property {each.property!r} is not understood: {nearest(each.property, known)}", where=where)
+            raise ContractError(
+                f"custom property {each.property!r} is not understood: {nearest(each.property, known)}",
+                where=where,
+            )
         found[each.property] = each.value
     return found
 
 
 def _column(prop: Any, where: str) -> Column:
     if prop.logicalType not in TYPES:
-        raise ContractError(f"{prop.name} has type {prop.logicalType!r}: {nearest(str(prop.logicalType), TYPES)}", where=where)
+        raise ContractError(
+            f"{prop.name} has type {prop.logicalType!r}: {nearest(str(prop.logicalType), TYPES)}", where=where
+        )
     time = _custom(prop, {"time"}, where).get("time")
     if time is not None and (time not in TIMES or prop.logicalType != "timestamp"):
         raise ContractError(f"{prop.name} has time {time!r}: {nearest(str(time), TIMES)}", where=where)
@@ -219,7 +237,9 @@ def _parent(source: str, where: str) -> tuple[str, str]:
 def _latency(odcs: Any, where: str) -> timedelta | None:
     for promise in odcs.slaProperties or []:
         if promise.property != "latency" or promise.unit != "h":
-            raise ContractError(f"SLA {promise.property} in {promise.unit!r} is not understood: use latency in h", where=where)
+            raise ContractError(
+                f"SLA {promise.property} in {promise.unit!r} is not understood: use latency in h", where=where
+            )
         return timedelta(hours=float(promise.value))
     return None
 
@@ -229,9 +249,23 @@ def _rules(table: Any, columns: dict[str, Column], extra: set[str], where: str) 
     for column in columns.values():
         base, only = f"{table.name}.{column.name}", {"column": column.name}
         if column.required:
-            yield Rule(f"{base}_present", "error", f"{column.name} is there.", "expect_column_values_to_not_be_null", only, column.name)
+            yield Rule(
+                f"{base}_present",
+                "error",
+                f"{column.name} is there.",
+                "expect_column_values_to_not_be_null",
+                only,
+                column.name,
+            )
         if column.unique:
-            yield Rule(f"{base}_unique", "error", f"No two rows have one {column.name}.", "expect_column_values_to_be_unique", only, column.name)
+            yield Rule(
+                f"{base}_unique",
+                "error",
+                f"No two rows have one {column.name}.",
+                "expect_column_values_to_be_unique",
+                only,
+                column.name,
+            )
     for quality in table.quality or []:
         yield _rule(quality, columns, extra, where)
 
@@ -239,20 +273,35 @@ def _rules(table: Any, columns: dict[str, Column], extra: set[str], where: str) 
 def _rule(quality: Any, columns: dict[str, Column], extra: set[str], where: str) -> Rule:
     from data_contracts.expectations import EXPECTATIONS
 
-    if quality.type != "custom" or quality.engine != "greatExpectations" or not isinstance(quality.implementation, dict):
-        raise ContractError(f"rule {quality.name}: only type custom of engine greatExpectations is understood", where=where)
+    if (
+        quality.type != "custom"
+        or quality.engine != "greatExpectations"
+        or not isinstance(quality.implementation, dict)
+    ):
+        raise ContractError(
+            f"rule {quality.name}: only type custom of engine greatExpectations is understood", where=where
+        )
     if quality.severity not in SEVERITIES:
-        raise ContractError(f"rule {quality.name} has severity {quality.severity!r}: {nearest(str(quality.severity), SEVERITIES)}", where=where)
+        raise ContractError(
+            f"rule {quality.name} has severity {quality.severity!r}: {nearest(str(quality.severity), SEVERITIES)}",
+            where=where,
+        )
     arguments = dict(quality.implementation)
     expect = str(arguments.pop("expect", ""))
     if expect not in EXPECTATIONS:
         raise ContractError(f"rule {quality.name} expects {expect!r}: {nearest(expect, EXPECTATIONS)}", where=where)
     for argument in arguments:
         if argument not in EXPECTATIONS[expect].arguments:
-            raise ContractError(f"rule {quality.name}: {argument!r} is no argument of {expect}: {nearest(argument, EXPECTATIONS[expect].arguments)}", where=where)
+            raise ContractError(
+                f"rule {quality.name}: {argument!r} is no argument of {expect}:"
+                f" {nearest(argument, EXPECTATIONS[expect].arguments)}",
+                where=where,
+            )
     for argument in ("column", "column_A", "column_B"):
         name = arguments.get(argument)
         if name is not None and name not in columns and name not in extra:
-            raise ContractError(f"rule {quality.name} reads {name!r}: {nearest(str(name), [*columns, *extra])}", where=where)
+            raise ContractError(
+                f"rule {quality.name} reads {name!r}: {nearest(str(name), [*columns, *extra])}", where=where
+            )
     column = str(arguments.get("column") or arguments.get("column_A") or arguments.get("columns"))
     return Rule(str(quality.name), quality.severity, str(quality.description), expect, arguments, column)

@@ -31,7 +31,7 @@ def verify(run: str | None, *, json: bool) -> None:
     if json:
         as_json({"verified": [vars(each) for each in whole], "broken": broken})
     else:
-        for each in whole:
-            out.print(f"run {each.run}: {each.records} records and {each.files} files are what was kept")
+        for walked in whole:
+            out.print(f"run {walked.run}: {walked.records} records and {walked.files} files are what was kept")
     if broken:
         raise BrokenChain("; ".join(broken))

@@ -132,10 +132,7 @@ def show_effects(*, json: bool) -> None:
     table(
         "Effects",
         ("proposal", "action", "order", "amount", "state", "store reference", "detail"),
-        [
-            (e.key[:12], e.action, e.order_id, e.money or "-", e.state, e.store_reference, e.detail)
-            for e in found
-        ],
+        [(e.key[:12], e.action, e.order_id, e.money or "-", e.state, e.store_reference, e.detail) for e in found],
         right=("amount",),
     )
 
@@ -143,6 +140,7 @@ def show_effects(*, json: bool) -> None:
 def show_outbox(*, json: bool) -> None:
     """What was said, or waits to be said."""
     from sqlalchemy import select
+    from sqlmodel import col
 
     from control_tower.slack.outbox import Outbox
     from control_tower.slack.tables import OutboxMessage
@@ -150,7 +148,7 @@ def show_outbox(*, json: bool) -> None:
     ledger = open_ledger(settings().ledger)
     Outbox(ledger.engine)  # makes its table, where no lane has spoken yet
     with ledger.read() as session:
-        rows = list(session.scalars(select(OutboxMessage).order_by(OutboxMessage.updated_at)))
+        rows = list(session.scalars(select(OutboxMessage).order_by(col(OutboxMessage.updated_at))))
     if json:
         as_json([row.model_dump(mode="json", exclude={"blocks"}) for row in rows])
         return

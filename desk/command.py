@@ -231,4 +231,3 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - the reader left, as in `tower queue | head`
         raise SystemExit(0) from None
-

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import data_contracts
 from control_tower.errors import ContractError
 from control_tower.settings import settings
@@ -42,6 +40,6 @@ def docs(lane: str, source: str, mapping: str | None, as_of: str | None) -> None
     from flows.lanes import find_lane
     from tasks.pages import write_contract_pages
 
-    moment = when(as_of, source, mapping, tower) or datetime.now(UTC)
+    moment = when(as_of, source, mapping, tower)
     page = write_contract_pages(find_lane(lane).tables, source, mapping, moment, tower.folder / "contracts")
     out.print(f"open {page}", soft_wrap=True, highlight=False)

@@ -60,7 +60,10 @@ def run_demo(orders: int, home: Path | None) -> None:
         _kept(tower, ledger)
         out.print(f"Prefect's own view, while `tower up` runs: {server.ui}", markup=False)
     planted = len(truth.pairs)
-    out.print(f"\n{planted} exceptions were planted; the demo took {time.monotonic() - began:.0f} s. It is all in {tower.folder}")
+    out.print(
+        f"\n{planted} exceptions were planted; the demo took {time.monotonic() - began:.0f} s."
+        f" It is all in {tower.folder}"
+    )
 
 
 def _fresh(home: Path) -> Settings:
@@ -106,4 +109,3 @@ def _kept(tower: Settings, ledger: Ledger) -> None:
 
 def _say(text: str) -> None:
     out.print(f"\n{text}", style="bold", markup=False, highlight=False)
-

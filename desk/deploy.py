@@ -59,9 +59,7 @@ def deploy(settings: Settings, check: bool = False, file: Path = PREFECT_YAML) -
             return tuple(_apply(client, flow, fields, check) for flow, fields in wanted)
         except PrefectHTTPStatusError as fault:
             remedy = FASTAPI if fault.response.status_code == 422 else "see the server's log"
-            raise ServerError(
-                f"it answers {fault.response.status_code}", where="deploy", remedy=remedy
-            ) from fault
+            raise ServerError(f"it answers {fault.response.status_code}", where="deploy", remedy=remedy) from fault
 
 
 def _read(file: Path) -> Iterator[tuple[Flow[Any, Any], dict[str, Any]]]:
@@ -152,9 +150,7 @@ def _apply(client: SyncPrefectClient, flow: Flow[Any, Any], wanted: dict[str, An
 def _as_fields(found: DeploymentResponse) -> dict[str, Any]:
     limit, options = found.global_concurrency_limit, found.concurrency_options
     return {
-        **{
-            key: getattr(found, key) for key in ("name", "version", "description", "entrypoint", "parameters")
-        },
+        **{key: getattr(found, key) for key in ("name", "version", "description", "entrypoint", "parameters")},
         "tags": sorted(found.tags),
         "parameter_openapi_schema": found.parameter_openapi_schema,
         "enforce_parameter_schema": found.enforce_parameter_schema,
@@ -174,9 +170,7 @@ def _as_fields(found: DeploymentResponse) -> dict[str, Any]:
     }
 
 
-def _switched_as(
-    wanted: Sequence[tuple[Any, ...]], there: Sequence[tuple[Any, ...]]
-) -> list[tuple[Any, ...]]:
+def _switched_as(wanted: Sequence[tuple[Any, ...]], there: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     off = {schedule[:3] for schedule in there if not schedule[3]}
     return [(*schedule[:3], schedule[3] and schedule[:3] not in off) for schedule in wanted]
 
@@ -191,9 +185,7 @@ def _write(client: SyncPrefectClient, flow: Flow[Any, Any], wanted: Mapping[str,
     return client.create_deployment(
         flow_id=client.create_flow(flow),
         schedules=[
-            DeploymentScheduleCreate(
-                schedule=CronSchedule(cron=cron, timezone=zone), active=active, slug=slug
-            )
+            DeploymentScheduleCreate(schedule=CronSchedule(cron=cron, timezone=zone), active=active, slug=slug)
             for slug, cron, zone, active in wanted["schedules"]
         ],
         concurrency_options=ConcurrencyOptions(collision_strategy=strategy) if strategy else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from sqlalchemy import select
+from sqlmodel import col
 
 from control_tower.ledger import open_ledger
 from control_tower.ledger.approvers import enrol, revoke
@@ -27,11 +28,15 @@ def add(name: str, *, json: bool) -> None:
 def show(*, json: bool) -> None:
     """List the enrolled, revoked ones included."""
     with open_ledger(settings().ledger).read() as session:
-        rows = list(session.scalars(select(ApproverRow).order_by(ApproverRow.name)))
+        rows = list(session.scalars(select(ApproverRow).order_by(col(ApproverRow.name))))
     if json:
         as_json([row.model_dump(exclude={"token_hash"}) for row in rows])
         return
-    table("Approvers", ("name", "enrolled", "revoked"), [(r.name, r.enrolled_at, r.revoked_at or "-") for r in rows])
+    table(
+        "Approvers",
+        ("name", "enrolled", "revoked"),
+        [(r.name, r.enrolled_at, r.revoked_at or "-") for r in rows],
+    )
 
 
 def end(name: str) -> None:

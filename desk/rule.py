@@ -32,10 +32,16 @@ def rule_on(handle: str, verdict: str, approver: str, token: str, reason: str, *
     outcome = wake(row.digest)
     standing = find_proposal(ledger, row.digest)
     if json:
-        as_json(ruling.model_dump(mode="json") | {"standing": standing.standing, "detail": standing.detail, "run": outcome})
+        as_json(
+            ruling.model_dump(mode="json") | {"standing": standing.standing, "detail": standing.detail, "run": outcome}
+        )
         return
     out.print(printable(_said(ruling)), markup=False, highlight=False)
-    out.print(printable(f"run: {outcome}; proposal: {standing.standing} {standing.detail}".strip()), markup=False, highlight=False)
+    out.print(
+        printable(f"run: {outcome}; proposal: {standing.standing} {standing.detail}".strip()),
+        markup=False,
+        highlight=False,
+    )
 
 
 def wake(digest: str) -> str:
@@ -60,7 +66,11 @@ def wake(digest: str) -> str:
         if is_worked(tower):
             _until_settled(ledger, digest)
         else:
-            work({each.id: each.flow for each in deployed if each.id and each.flow.name == "resolve-case"}, tower, once=True)
+            work(
+                {each.id: each.flow for each in deployed if each.id and each.flow.name == "resolve-case"},
+                tower,
+                once=True,
+            )
     return f"{woken} {run}"
 
 

@@ -53,7 +53,11 @@ def when(as_of: str | None, source: str, mapping: str | None, tower: Settings) -
     try:
         moment = datetime.fromisoformat(as_of)
     except ValueError as fault:
-        raise SettingError(f"{as_of!r} is no moment", where="--as-of", remedy="as in 2018-09-03T18:00 or 2018-09-03T18:00-03:00") from fault
+        raise SettingError(
+            f"{as_of!r} is no moment",
+            where="--as-of",
+            remedy="as in 2018-09-03T18:00 or 2018-09-03T18:00-03:00",
+        ) from fault
     if moment.tzinfo:
         return moment
     return moment.replace(tzinfo=ZoneInfo(open_source(source, mapping, tower).shop.time_zone))

@@ -27,7 +27,9 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
     """Print a table; every cell is text from outside and is shown as it is, never as markup."""
     shown = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:
-        shown.add_column(column, justify="right" if column in right else "left", overflow="fold", no_wrap=column in WHOLE)
+        shown.add_column(
+            column, justify="right" if column in right else "left", overflow="fold", no_wrap=column in WHOLE
+        )
     for row in rows:
         shown.add_row(*(Text(printable(str(cell))) for cell in row))
     out.print(shown)

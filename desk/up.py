@@ -17,9 +17,14 @@ from control_tower.settings import settings as read_settings
 MINUTE = 60.0
 
 
+def say(line: str) -> None:
+    """Print a line at once, also into a file or a pipe."""
+    print(line, flush=True)
+
+
 def up(
     settings: Settings | None = None,
-    write: Callable[[str], None] = print,
+    write: Callable[[str], None] = say,
     every_minute: Sequence[Callable[[], object]] = (),
 ) -> None:
     """Run until Ctrl-C or SIGTERM; finish what is under way, then stop everything that was started.
@@ -45,7 +50,7 @@ def up(
             for run, state in recover(flows, tower).items():
                 write(f"run {run} was left behind; it is {state} now")
 
-        put_right()
+        put_right()  # as the worker would, but told
         duties = (put_right, *every_minute)
         threading.Thread(target=_each_minute, args=(stop, write, duties), daemon=True).start()
         threading.Thread(target=_warm_up, daemon=True).start()
@@ -70,9 +75,7 @@ def _where_to_look(tower: Settings, server: Server, deployments: Sequence[str]) 
     yield "Ctrl-C stops it all"
 
 
-def _each_minute(
-    stop: threading.Event, write: Callable[[str], None], duties: Sequence[Callable[[], object]]
-) -> None:
+def _each_minute(stop: threading.Event, write: Callable[[str], None], duties: Sequence[Callable[[], object]]) -> None:
     logger = logging.getLogger("prefect.tower.up")
     while not stop.wait(MINUTE):
         for duty in duties:
@@ -80,9 +83,7 @@ def _each_minute(
                 duty()
             except Exception as fault:
                 logger.warning("a duty of every minute failed", exc_info=True)
-                write(
-                    f"{getattr(duty, '__name__', 'a duty')} failed, and is tried again in a minute: {fault}"
-                )
+                write(f"{getattr(duty, '__name__', 'a duty')} failed, and is tried again in a minute: {fault}")
 
 
 @contextmanager

@@ -47,9 +47,7 @@ def calendar_days(country: str, calendar: Calendar, start: date, end: date) -> p
     """
     days = np.arange(np.datetime64(start), np.datetime64(end) + 1)
     is_open = _is_open(country, calendar, days)
-    return pd.DataFrame(
-        {"day": days.astype(object), "ordinal": np.cumsum(is_open, dtype=np.int64), "open": is_open}
-    )
+    return pd.DataFrame({"day": days.astype(object), "ordinal": np.cumsum(is_open, dtype=np.int64), "open": is_open})
 
 
 def counts_on(moments: pd.Series[Any], shop: Shop, calendar: Calendar) -> pd.Series[Any]:
@@ -111,9 +109,7 @@ def due_after(start: datetime, duration: str, shop: Shop, calendar: Calendar) ->
     if unit.startswith("business"):
         due = add_business_days(starts, int(count), shop, calendar)
     else:
-        due = add_business_minutes(
-            starts, int(count) * (60 if unit.startswith("hour") else 1), shop, calendar
-        )
+        due = add_business_minutes(starts, int(count) * (60 if unit.startswith("hour") else 1), shop, calendar)
     moment: datetime = due.iloc[0].to_pydatetime()
     return moment
 
@@ -149,9 +145,7 @@ def _reaching(shop: Shop, calendar: Calendar, began: Counts, wanted: Counts) -> 
         if openings and openings.cover(began, wanted):
             return openings
         reach *= 2
-    raise PolicyError(
-        "the calendar is not open long enough", where=shop.id, remedy="see its weekend and hours"
-    )
+    raise PolicyError("the calendar is not open long enough", where=shop.id, remedy="see its weekend and hours")
 
 
 def _openings(shop: Shop, calendar: Calendar, first: np.datetime64, last: np.datetime64) -> _Openings | None:

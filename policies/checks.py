@@ -31,16 +31,8 @@ def faults(policy: Policy) -> list[Fault]:
     return [
         *_names(policy),
         *_thresholds(policy),
-        *(
-            found
-            for place, text in expressions_of(policy)
-            for found in _tried(place, partial(policy.expression, text))
-        ),
-        *(
-            found
-            for number, rule in enumerate(policy.rules)
-            for found in _rule(policy, rule, ("rules", number))
-        ),
+        *(found for place, text in expressions_of(policy) for found in _tried(place, partial(policy.expression, text))),
+        *(found for number, rule in enumerate(policy.rules) for found in _rule(policy, rule, ("rules", number))),
         *_examples(policy),
     ]
 
@@ -69,9 +61,7 @@ def _fact(policy: Policy, place: Place, name: str | None, *types: str) -> Iterat
 def _names(policy: Policy) -> Iterator[Fault]:
     for name in ("order_id", "currency"):
         if name not in policy.facts or policy.facts[name].type != "text":
-            yield Fault(
-                ("facts",), f"{name} must be among the facts, as text", "every finding is about one order"
-            )
+            yield Fault(("facts",), f"{name} must be among the facts, as text", "every finding is about one order")
     for section, names in (("facts", list(policy.facts)), ("thresholds", list(policy.thresholds))):
         for name in names:
             if name in RESERVED:
@@ -81,18 +71,14 @@ def _names(policy: Policy) -> Iterator[Fault]:
             yield Fault(("thresholds", name), f"{name!r} is a fact already", "call it something else")
     for number, rule in enumerate(policy.rules):
         if rule.kind in policy.kinds[:number]:
-            yield Fault(
-                ("rules", number, "kind"), f"the kind {rule.kind!r} is there twice", "a kind has one rule"
-            )
+            yield Fault(("rules", number, "kind"), f"the kind {rule.kind!r} is there twice", "a kind has one rule")
 
 
 def _thresholds(policy: Policy) -> Iterator[Fault]:
     for name, threshold in policy.thresholds.items():
         if threshold.on(policy.in_force.since) is None:
             first = policy.in_force.since
-            yield Fault(
-                ("thresholds", name, "values"), f"{name} has no value on {first}, when the policy begins"
-            )
+            yield Fault(("thresholds", name, "values"), f"{name} has no value on {first}, when the policy begins")
 
 
 def _rule(policy: Policy, rule: Rule, here: Place) -> Iterator[Fault]:
@@ -105,13 +91,9 @@ def _rule(policy: Policy, rule: Rule, here: Place) -> Iterator[Fault]:
         ("team", [row.when for row in rule.team]),
     ):
         if None in conditions[:-1]:
-            yield Fault(
-                (*here, section), f"a {section} that always applies hides those after it", "put it last"
-            )
+            yield Fault((*here, section), f"a {section} that always applies hides those after it", "put it last")
         if conditions[-1] is not None:
-            yield Fault(
-                (*here, section), f"the last {section} has a condition", "let the last one always apply"
-            )
+            yield Fault((*here, section), f"the last {section} has a condition", "let the last one always apply")
     for number, row in enumerate(rule.team):
         yield from _fact(policy, (*here, "team", number, "member"), row.member, "text")
     for number, name in enumerate(rule.merge.on if rule.merge else ()):

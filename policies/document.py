@@ -79,9 +79,7 @@ class Policy(Term):
         for rule in self.rules:
             if rule.kind == kind:
                 return rule
-        raise PolicyError(
-            f"there is no kind {kind!r}", where=self.reference, remedy=nearest(kind, self.kinds)
-        )
+        raise PolicyError(f"there is no kind {kind!r}", where=self.reference, remedy=nearest(kind, self.kinds))
 
     def expression(self, text: str) -> Expression:
         """A condition of this policy, parsed and typed."""
@@ -99,9 +97,7 @@ class Policy(Term):
         held = {name: threshold.on(day) for name, threshold in self.thresholds.items()}
         for name, value in held.items():
             if value is None:
-                raise PolicyError(
-                    f"{name} has no value on {day}", where=self.reference, remedy="date one earlier"
-                )
+                raise PolicyError(f"{name} has no value on {day}", where=self.reference, remedy="date one earlier")
         return {name: float(value) for name, value in held.items() if value is not None}
 
 

@@ -57,18 +57,13 @@ def situations(policy: Policy, examples: Sequence[Example]) -> pd.DataFrame:
     """One order for each example: an ordinary order, but for the facts that the example names."""
     named = [policy.ordinary | example.facts for example in examples]
     return pd.DataFrame(
-        {
-            name: _column(fact.type, [facts.get(name) for facts in named])
-            for name, fact in policy.facts.items()
-        }
+        {name: _column(fact.type, [facts.get(name) for facts in named]) for name, fact in policy.facts.items()}
     )
 
 
 def _column(kind: str, values: Sequence[object]) -> pd.Series[Any]:
     if kind == "timestamp":
         moments = [datetime.fromisoformat(str(value)) if value is not None else None for value in values]
-        return pd.Series(pd.to_datetime(pd.Series(moments, dtype=object), utc=True)).astype(
-            "datetime64[us, UTC]"
-        )
+        return pd.Series(pd.to_datetime(pd.Series(moments, dtype=object), utc=True)).astype("datetime64[us, UTC]")
     dtypes = {"boolean": "boolean", "integer": "Int64", "number": "Float64", "text": "str"}
     return pd.Series(list(values), dtype=dtypes[kind])

@@ -119,9 +119,7 @@ class _Grammar:
 
     def _read(self, node: ast.expr, depth: int) -> Node:
         if depth > DEEPEST:
-            raise self.refused(
-                node, f"more than {DEEPEST} expressions inside one another", "split the rule in two"
-            )
+            raise self.refused(node, f"more than {DEEPEST} expressions inside one another", "split the rule in two")
         reader = self.admitted.get(type(node))
         if reader is None:
             raise self.refused(node, f"{type(node).__name__} is not allowed", _GRAMMAR)
@@ -135,9 +133,7 @@ class _Grammar:
     def _kind_of(self, node: ast.Name) -> Kind:
         found = self.catalogue.get(node.id)
         if found is None:
-            raise self.refused(
-                node, f"there is no fact or threshold {node.id!r}", nearest(node.id, self.catalogue)
-            )
+            raise self.refused(node, f"there is no fact or threshold {node.id!r}", nearest(node.id, self.catalogue))
         return Kind.number if found == "integer" else Kind(found)
 
     def _constant(self, node: ast.Constant, depth: int) -> Node:
@@ -190,9 +186,7 @@ class _Grammar:
         kind = kind_of(first)
         second = self._of(kind, right, depth)
         if written not in ("==", "!=") and kind not in (Kind.number, Kind.timestamp):
-            raise self.refused(
-                left, f"a {kind} has no order, so {written} makes no sense", "use == or in [..]"
-            )
+            raise self.refused(left, f"a {kind} has no order, so {written} makes no sense", "use == or in [..]")
         return Comparison(written, first, second, kind)
 
     def _membership(self, left: ast.expr, right: ast.expr, depth: int) -> Node:
@@ -201,9 +195,7 @@ class _Grammar:
         if kind not in (Kind.number, Kind.text):
             raise self.refused(left, f"'in' is for numbers and text, and this is a {kind}")
         if not isinstance(right, ast.List | ast.Tuple) or not right.elts:
-            raise self.refused(
-                right, "'in' needs a list of literals", 'as in service in ["express", "economy"]'
-            )
+            raise self.refused(right, "'in' needs a list of literals", 'as in service in ["express", "economy"]')
         choices = [self._of(kind, choice, depth) for choice in right.elts]
         if not all(isinstance(choice, Constant) for choice in choices):
             raise self.refused(right, "'in' needs a list of literals, not of facts")

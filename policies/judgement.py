@@ -60,9 +60,7 @@ def judge(policy: Policy, facts: pd.DataFrame, as_of: date) -> pd.DataFrame:
     )
 
 
-def holds(
-    policy: Policy, condition: str | None, facts: pd.DataFrame, as_of: date | None = None
-) -> pd.Series[bool]:
+def holds(policy: Policy, condition: str | None, facts: pd.DataFrame, as_of: date | None = None) -> pd.Series[bool]:
     """Where a condition of the policy is yes; unknown is not. No condition always holds.
 
     Args:
@@ -106,13 +104,11 @@ def _sentence(policy: Policy, rule: Rule, said: Verdict, row: Mapping[str, Any])
     words = rule.kind.replace("_", " ")
     if said.answer is Answer.no:
         return f"No {words}."
-    needs = [
-        f"{policy.facts[n].means} (ask {policy.facts[n].owner})" for n in said.missing if n in policy.facts
-    ]
+    needs = [f"{policy.facts[n].means} (ask {policy.facts[n].owner})" for n in said.missing if n in policy.facts]
     return f"Perhaps {words}; evidence is missing: {'; '.join(needs) or 'a number that can be worked out'}."
 
 
-def plain(value: Any) -> JsonValue:  # noqa: ANN401
+def plain(value: Any) -> JsonValue:
     """One fact as JSON: missing as None, moments as ISO 8601 text in their own zone."""
     if is_missing(value):
         return None

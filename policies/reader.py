@@ -43,8 +43,7 @@ def load(policy: str | Path, as_of: date) -> Policy:
     if len(held) != 1:
         what = f"{' and '.join(v.reference for v in held) or 'no version'} in force on {day}"
         dates = [
-            f"{v.reference} from {v.in_force.since} until {v.in_force.until or 'further notice'}"
-            for v in versions
+            f"{v.reference} from {v.in_force.since} until {v.in_force.until or 'further notice'}" for v in versions
         ]
         raise PolicyError(what, where=str(policy), remedy="there is " + ", ".join(dates))
     return held[0].model_copy(update={"as_of": day})
@@ -90,9 +89,7 @@ def _read(file: str, content: bytes) -> Policy:
         raise _refusal(found, tree, file)
     named = Path(file).stem.partition("@")[0]
     if policy.id != named:
-        raise PolicyError(
-            f"holds the policy {policy.id!r}", where=file, remedy=f"call the file {policy.id}.yaml"
-        )
+        raise PolicyError(f"holds the policy {policy.id!r}", where=file, remedy=f"call the file {policy.id}.yaml")
     return policy
 
 
@@ -158,9 +155,7 @@ def _policy(tree: CommentedMap, file: str) -> Policy:
         errors = invalid.errors(include_url=False)
         misspelt_in = {error["loc"][:-1] for error in errors if error["type"] == "extra_forbidden"}
         # A field that is missing beside a misspelt one is the misspelt one.
-        causes = [
-            error for error in errors if error["type"] != "missing" or error["loc"][:-1] not in misspelt_in
-        ]
+        causes = [error for error in errors if error["type"] != "missing" or error["loc"][:-1] not in misspelt_in]
         raise _refusal([_explained(error) for error in causes], tree, file) from None
 
 
@@ -195,11 +190,7 @@ def _fields(place: Sequence[str | int]) -> list[str]:
         if isinstance(part, str) and part in fields:
             inner = _models(fields[part].annotation)
             model = inner[0] if inner else model
-    return [
-        field.alias or name
-        for name, field in model.model_fields.items()
-        if name != "as_of" or model is not Policy
-    ]
+    return [field.alias or name for name, field in model.model_fields.items() if name != "as_of" or model is not Policy]
 
 
 def _models(annotation: object) -> list[type[BaseModel]]:
@@ -211,9 +202,7 @@ def _models(annotation: object) -> list[type[BaseModel]]:
 def _refusal(found: Sequence[Fault], tree: CommentedMap, file: str) -> PolicyError:
     """One error for the first fault by line, which counts the others."""
     inner = {fault.place[:length] for fault in found for length in range(len(fault.place))}
-    causes = [
-        fault for fault in found if fault.place not in inner
-    ]  # what is wrong around a fault follows from it
+    causes = [fault for fault in found if fault.place not in inner]  # what is wrong around a fault follows from it
     lines = sorted(((_line(tree, fault.place), fault) for fault in causes), key=lambda pair: pair[0])
     line, first = lines[0]
     others = f"; {len(lines) - 1} more from line {lines[1][0]}" if len(lines) > 1 else ""

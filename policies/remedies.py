@@ -16,9 +16,7 @@ COLUMNS = ("order_id", "kind", "action", "target", "amount", "currency", "reason
 TEXT = ("kind", "action", "target", "currency", "reason", "rests_on")
 
 
-def proposals(
-    policy: Policy, findings: pd.DataFrame, facts: pd.DataFrame, as_of: date | None = None
-) -> pd.DataFrame:
+def proposals(policy: Policy, findings: pd.DataFrame, facts: pd.DataFrame, as_of: date | None = None) -> pd.DataFrame:
     """The actions that the policy would have a person rule on.
 
     Only an answer of yes proposes, only where the remedy's own condition is yes and its target is
@@ -53,13 +51,9 @@ def _read(policy: Policy, remedy: Remedy) -> list[str]:
     return [name for name in policy.facts if name in named]
 
 
-def _proposed(
-    policy: Policy, rule: Rule, remedy: Remedy, facts: pd.DataFrame, as_of: date | None
-) -> pd.DataFrame:
+def _proposed(policy: Policy, rule: Rule, remedy: Remedy, facts: pd.DataFrame, as_of: date | None) -> pd.DataFrame:
     columns = columns_of(policy, facts, as_of)
-    amount = (
-        columns.integers(remedy.amount) if remedy.amount else pd.Series(pd.NA, facts.index, dtype="Int64")
-    )
+    amount = columns.integers(remedy.amount) if remedy.amount else pd.Series(pd.NA, facts.index, dtype="Int64")
     chosen = holds(policy, remedy.when, facts, as_of) & facts[remedy.target].notna()
     if remedy.amount:
         chosen &= (amount > 0).fillna(False).astype(bool) & facts["currency"].notna()

@@ -54,9 +54,7 @@ class Found(NamedTuple):
         return np.maximum.reduceat(values, self.starts)
 
 
-def score(
-    policy: Policy, findings: pd.DataFrame, facts: pd.DataFrame, as_of: datetime, shop: Shop
-) -> pd.DataFrame:
+def score(policy: Policy, findings: pd.DataFrame, facts: pd.DataFrame, as_of: datetime, shop: Shop) -> pd.DataFrame:
     """Weigh each order that has a finding.
 
     Args:
@@ -193,15 +191,9 @@ def _priorities(policy: Policy, found: Found, money: Codes, columns: Columns) ->
 
 def _due(policy: Policy, found: Found, severity: Codes, as_of: datetime, shop: Shop) -> pd.Series[Any]:
     """The earliest time that any finding, or the order's own severity, asks for."""
-    asked = {
-        text
-        for due in (policy.due, *(r.due for r in policy.rules))
-        if due
-        for text in due.model_dump().values()
-    }
+    asked = {text for due in (policy.due, *(r.due for r in policy.rules)) if due for text in due.model_dump().values()}
     counts = {
-        text: (due_after(as_of, text, shop, policy.calendar) - EPOCH) // timedelta(microseconds=1)
-        for text in asked
+        text: (due_after(as_of, text, shop, policy.calendar) - EPOCH) // timedelta(microseconds=1) for text in asked
     }
 
     def by_severity(number: int) -> list[int]:
@@ -209,8 +201,6 @@ def _due(policy: Policy, found: Found, severity: Codes, as_of: datetime, shop: S
         return [counts[getattr(due, severity)] for severity in SEVERITIES]
 
     table = np.array([by_severity(number) for number in range(len(policy.rules))], dtype=np.int64)
-    own = np.array([counts[getattr(policy.due, severity)] for severity in SEVERITIES], dtype=np.int64)[
-        severity
-    ]
+    own = np.array([counts[getattr(policy.due, severity)] for severity in SEVERITIES], dtype=np.int64)[severity]
     soonest = np.minimum(found.worst(table[found.rule, found.severity]), own)
     return pd.Series(soonest.astype("datetime64[us]")).dt.tz_localize("UTC")

@@ -27,18 +27,14 @@ def slots(template: str, catalogue: Mapping[str, str]) -> tuple[str, ...]:
     try:
         parts = list(Formatter().parse(template))
     except ValueError as fault:
-        raise PolicyError(
-            f"a sentence that can't be read: {fault}", remedy="write {fact}, or {{ for a brace"
-        ) from None
+        raise PolicyError(f"a sentence that can't be read: {fault}", remedy="write {fact}, or {{ for a brace") from None
     for _, name, form, conversion in parts:
         if name is None:
             continue
         if name not in catalogue:
             raise PolicyError(f"there is no fact or threshold {name!r}", remedy=nearest(name, catalogue))
         if conversion or form not in ("", "money"):
-            raise PolicyError(
-                f"{name!r} can't be shown as {form or conversion!r}", remedy="only {fact:money} is known"
-            )
+            raise PolicyError(f"{name!r} can't be shown as {form or conversion!r}", remedy="only {fact:money} is known")
         if form == "money" and catalogue[name] != "integer":
             raise PolicyError(f"{name!r} is no money", remedy="money is an integer of minor units")
     return tuple(dict.fromkeys(name for _, name, _, _ in parts if name is not None))

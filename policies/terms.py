@@ -164,9 +164,7 @@ class Rule(Term):
     family: str
     score: int = Field(ge=0, le=1000)
     team: tuple[TeamRow, ...] = Field(min_length=1)
-    money: str | None = Field(
-        default=None, description="the fact that holds the money at risk, in minor units"
-    )
+    money: str | None = Field(default=None, description="the fact that holds the money at risk, in minor units")
     likelihood: float = Field(default=1.0, gt=0, le=1, description="how likely it is lost if nobody acts")
     clock: str | None = Field(default=None, description="the fact that counts the hours it has been so")
     effort_minutes: int = Field(ge=1)
@@ -196,9 +194,7 @@ class Urgency(Term):
     sev3: float = Field(gt=0)
     doubles_every_hours: float = Field(gt=0)
     at_most: float = Field(ge=1)
-    loss_when_unknown: int = Field(
-        ge=0, description="money at risk, in minor units, where the amount is missing"
-    )
+    loss_when_unknown: int = Field(ge=0, description="money at risk, in minor units, where the amount is missing")
 
 
 class Example(Term):

@@ -69,9 +69,7 @@ class Columns:
         thresholds: the value of each threshold.
     """
 
-    def __init__(
-        self, frame: pd.DataFrame, catalogue: Mapping[str, str], thresholds: Mapping[str, float]
-    ) -> None:
+    def __init__(self, frame: pd.DataFrame, catalogue: Mapping[str, str], thresholds: Mapping[str, float]) -> None:
         self.frame, self.catalogue, self.thresholds = frame, catalogue, thresholds
         self._flags: dict[str, Truth] = {}
         self._numbers: dict[str, Numbers] = {}

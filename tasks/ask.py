@@ -34,7 +34,10 @@ def ask(lane: str, shop: str) -> Asked:
     call_off(dict(gone.values()))
     paused_as(ledger, dict.fromkeys(gone))
     opened: dict[str, str] = {}
-    waiting = [(Case.model_validate(case.body), Proposal.model_validate(row.body)) for case, row in unopened(ledger, lane, shop)]
+    waiting = [
+        (Case.model_validate(case.body), Proposal.model_validate(row.body))
+        for case, row in unopened(ledger, lane, shop)
+    ]
     for start in range(0, len(waiting), 200):  # written down as we go: a killed run does not ask twice
         runs = open_pauses([request(case, proposal) for case, proposal in waiting[start : start + 200]])
         paused_as(ledger, runs)
@@ -58,4 +61,3 @@ def request(case: Case, proposal: Proposal) -> PauseRequest:
         tags=[f"lane:{proposal.lane}", f"action:{proposal.action}", f"case:{case.id}"],
         key=f"ruling-{proposal.id}",
     )
-

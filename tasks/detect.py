@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import data_contracts
 from control_tower.errors import ContractError
-from control_tower.joins import joins, literal, quoted
+from control_tower.joins import PARQUET, joins, literal, quoted
 from control_tower.keeping import Kept
 from control_tower.keeping.step import open_archive, step
 from control_tower.nouns import as_json
@@ -37,9 +37,7 @@ def detect(accepted: Accepted, signals: str, policy: Policy) -> Kept:
     with joins(tower) as connection:
         _evidence(connection, accepted, tower)
         _vocabulary(connection, accepted, policy)
-        connection.execute(
-            f"COPY ({signals.strip()}) TO {literal(str(written))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
-        )
+        connection.execute(f"COPY ({signals.strip()}) TO {literal(str(written))} {PARQUET}")
     facts = archive.keep_file("facts", written)
     lacking = [name for name in policy.facts if name not in facts.columns]
     if lacking:

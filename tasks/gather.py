@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from pydantic import AwareDatetime
 
 import data_contracts
-from control_tower.errors import SourceError
-from control_tower.joins import joins, literal, quoted
+from control_tower.errors import ContractBreach, SourceError, nearest
+from control_tower.joins import PARQUET, joins, literal, quoted
 from control_tower.keeping import Kept
 from control_tower.keeping.step import open_archive, step
 from control_tower.nouns import Noun, Shop, as_json
@@ -20,6 +20,8 @@ from control_tower.sources import open_source
 if TYPE_CHECKING:
     from control_tower.sources.protocol import Source
     from data_contracts import Contract
+
+GIVEN = frozenset({"source", "source_id", "observed_at"})  # a source that does not tell has a default
 
 
 class Gathered(Noun):
@@ -34,7 +36,9 @@ class Gathered(Noun):
     def markdown(self) -> str:
         """Rows by table, for the artifact."""
         rows = ", ".join(f"{name} {kept.rows:,}" for name, kept in self.frames.items())
-        return f"{self.shop.id} as of {self.as_of}: {rows}" + (f"; absent: {', '.join(self.absent)}" if self.absent else "")
+        return f"{self.shop.id} as of {self.as_of}: {rows}" + (
+            f"; absent: {', '.join(self.absent)}" if self.absent else ""
+        )
 
 
 @step
@@ -58,8 +62,21 @@ def gather(
 
     Raises:
         SourceError: the source can't be read, or has none of the tables.
+        ContractBreach: a table lacks a promised column.
     """
-    tower = settings()
+    return read_tables(source, mapping, tables, as_of, orders, live, settings())
+
+
+def read_tables(
+    source: str,
+    mapping: str | None,
+    tables: Sequence[str],
+    as_of: datetime,
+    orders: Sequence[str],
+    live: bool,
+    tower: Settings,
+) -> Gathered:
+    """`gather`, outside of a flow."""
     opened = open_source(source, mapping, tower)
     present = [table for table in tables if table in opened.tables()]
     if not present or tables[0] not in present:
@@ -72,24 +89,31 @@ def gather(
     )
 
 
-def _read(
-    source: Source, table: str, as_of: datetime, orders: Sequence[str], tower: Settings, live: bool
-) -> Kept:
+def _read(source: Source, table: str, as_of: datetime, orders: Sequence[str], tower: Settings, live: bool) -> Kept:
     contract = data_contracts.load(table)
+    _complete(contract, source.columns(table))
     archive = open_archive(tower.artifacts)
     written = archive.scratch(table)
     with joins(tower) as connection:
         relation = source.relation(connection, table, contract.duckdb_types(), orders or None)
         view = as_of_view(contract, relation, as_of, source.columns(table), live)
-        connection.execute(
-            f"COPY ({view}) TO {literal(str(written))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
-        )
+        connection.execute(f"COPY ({view}) TO {literal(str(written))} {PARQUET}")
     return archive.keep_file(table, written, contract.reference)
 
 
-def as_of_view(
-    contract: Contract, relation: str, as_of: datetime, provided: frozenset[str], live: bool = False
-) -> str:
+def _complete(contract: Contract, provided: frozenset[str]) -> None:
+    """A promised column that the source does not have breaks the table, before a row of it is read."""
+    for column in contract.columns.values():
+        if column.required and column.name not in provided | GIVEN:
+            raise ContractBreach(
+                f"column {column.name} is gone ({nearest(column.name, provided)})",
+                contract=contract.reference,
+                owner=contract.owner,
+                rule=f"{contract.name}.columns",
+            )
+
+
+def as_of_view(contract: Contract, relation: str, as_of: datetime, provided: frozenset[str], live: bool = False) -> str:
     """SQL of a table as it was at a moment.
 
     An event later than `as_of` is masked; a row born later is kept and marked not visible, so that
@@ -98,10 +122,11 @@ def as_of_view(
     """
     moment = f"TIMESTAMPTZ {literal(as_json(as_of))}"
     columns = [
-        f"CASE WHEN {quoted(name)} > {moment} AND {quoted(name)} <= observed_at THEN NULL ELSE {quoted(name)} END AS {quoted(name)}"
+        f"CASE WHEN {column} > {moment} AND {column} <= observed_at THEN NULL ELSE {column} END AS {column}"
         if name in contract.events
-        else quoted(name)
+        else column
         for name in contract.columns
+        for column in [quoted(name)]
     ]
     born = quoted(contract.born) if contract.born else "observed_at"
     hidden = f"{born} > {moment} AND {born} <= observed_at" if contract.born else "false"
@@ -109,7 +134,7 @@ def as_of_view(
     if "status" in contract.columns:
         observed = "true" if live else f"observed_at <= {moment}"
         columns.append(f"{_status_known(contract, moment, provided, observed)} AS status_known")
-    return f"SELECT {', '.join(columns)} FROM ({relation}) ORDER BY source_id, {quoted(contract.key)}"
+    return f"SELECT {', '.join(columns)} FROM ({relation})"
 
 
 def _status_known(contract: Contract, moment: str, provided: frozenset[str], observed: str) -> str:

@@ -36,7 +36,13 @@ class Opened(Noun):
     @property
     def markdown(self) -> str:
         """The counts, for the artifact."""
-        return f"{len(self.opened)} opened, {len(self.updated)} updated, {len(self.closed)} closed, {len(self.same)} as they were"
+        counts = (
+            ("opened", self.opened),
+            ("updated", self.updated),
+            ("closed", self.closed),
+            ("as they were", self.same),
+        )
+        return ", ".join(f"{len(cases)} {what}" for what, cases in counts)
 
 
 @step
@@ -49,7 +55,7 @@ def form_cases(scored: Kept, findings: Kept, facts: Kept, policy: Policy, accept
     found = archive.frame(findings)
     # What is unknown about an order of a case is told as well: somebody has the missing evidence.
     found = found[found["order_id"].isin(cases["orders"].explode())].sort_values(["order_id", "kind"])
-    kinds_by_order = found.groupby("order_id")["kind"].agg(list).to_dict()
+    kinds_by_order = {str(order): list(kinds) for order, kinds in found.groupby("order_id")["kind"]}
     needed = known[known["order_id"].isin(cases["orders"].explode())]
     rows = {row["order_id"]: row for row in plain_rows(needed.drop(columns="row"))}
     tables = {name: kept.digest for name, kept in accepted.frames.items()}
@@ -127,7 +133,13 @@ def _plain(value: Any) -> Any:
 
 @step
 def form_proposals(
-    recommended: Kept, cases: Nouns[Case], policy: Policy, source: str, mapping: str | None, accepted: Accepted, replay: bool
+    recommended: Kept,
+    cases: Nouns[Case],
+    policy: Policy,
+    source: str,
+    mapping: str | None,
+    accepted: Accepted,
+    replay: bool,
 ) -> Nouns[Proposal]:
     """Make a `Proposal` of each row; its digest covers all that a ruling on it would."""
     archive = open_archive(settings().artifacts)
@@ -156,9 +168,7 @@ def form_proposals(
 
 
 @step
-def open_cases(
-    lane: str, cases: Nouns[Case], proposals: Nouns[Proposal], findings: Kept, accepted: Accepted
-) -> Opened:
+def open_cases(lane: str, cases: Nouns[Case], proposals: Nouns[Proposal], findings: Kept, accepted: Accepted) -> Opened:
     """Bring the book to what was found: open, append, close, and put proposals before people.
 
     A case whose cause can't be told any more is not gone: it stays as it is.

@@ -72,8 +72,12 @@ def report(
         as_of=accepted.as_of,
         accepted=accepted.accepted,
         quarantined=accepted.quarantined,
-        findings={k: Answers(yes=int(said.get((k, "yes"), 0)), unknown=int(said.get((k, "unknown"), 0))) for k in kinds},
-        cases=Counts(opened=len(opened.opened), updated=len(opened.updated), closed=len(opened.closed)) if opened else Counts(),
+        findings={
+            k: Answers(yes=int(said.get((k, "yes"), 0)), unknown=int(said.get((k, "unknown"), 0))) for k in kinds
+        },
+        cases=Counts(opened=len(opened.opened), updated=len(opened.updated), closed=len(opened.closed))
+        if opened
+        else Counts(),
         proposals={
             str(action): Proposed(
                 count=len(rows),

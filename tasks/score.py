@@ -54,7 +54,7 @@ def _merge(policy: Policy, rule: Rule, found: pd.DataFrame, known: pd.DataFrame,
         return
     part = orders["order_id"].isin(merged.index)
     theirs = merged.loc[orders.loc[part, "order_id"]]
-    key = theirs[on[0]].str.cat([theirs[name] for name in on[1:]], sep="/")
+    key = theirs[on[0]].str.cat(theirs[on[1:]], sep="/")
     owner = rule.team[-1]  # the last row is the one without a condition
     orders.loc[part, "pivot"] = (f"{merge.name}:" + key.astype(str)).to_numpy()
     orders.loc[part, "team"] = owner.team

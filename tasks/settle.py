@@ -21,7 +21,10 @@ def settle(proposal: str, effect: Effect) -> str:
         OutcomeUnknown: the effect may or may not have happened; the proposal stays open until a read settles it.
     """
     if effect.state is EffectState.unknown:
-        raise OutcomeUnknown(f"{effect.action} on order {effect.order_id}: {effect.detail}", remedy="it is read again on the next run")
+        raise OutcomeUnknown(
+            f"{effect.action} on order {effect.order_id}: {effect.detail}",
+            remedy="it is read again on the next run",
+        )
     standing = "done" if effect.state is EffectState.confirmed else "refused"
     said = f"{effect.action} {effect.state.value} {effect.store_reference} {effect.detail}".strip()
     settle_proposal(open_ledger(settings().ledger), proposal, standing, said, datetime.now(UTC))

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime
 
 import data_contracts
 from control_tower.errors import ContractBreach
-from control_tower.joins import joins, literal, quoted
+from control_tower.joins import PARQUET, joins, literal, quoted
 from control_tower.keeping import Archive, Kept
 from control_tower.keeping.archive import as_pandas
 from control_tower.keeping.step import open_archive, step
@@ -65,7 +65,7 @@ def validate(gathered: Gathered) -> Accepted:
     rules: dict[str, int] = {}
     for table, kept in gathered.frames.items():
         contract = data_contracts.load(table)
-        checked = data_contracts.check(contract, _with_context(contract, gathered, tower), gathered.as_of)
+        checked = data_contracts.check(contract, with_context(contract, gathered, tower), gathered.as_of)
         _stop_on_breach(contract, checked)
         rules |= {rule.name: rule.count for rule in checked.rules if rule.count}
         frames[table], aside = _divide(table, kept, checked, archive, tower)
@@ -83,7 +83,7 @@ def validate(gathered: Gathered) -> Accepted:
     )
 
 
-def _with_context(contract: Contract, gathered: Gathered, tower: Settings) -> pd.DataFrame:
+def with_context(contract: Contract, gathered: Gathered, tower: Settings) -> pd.DataFrame:
     """A table with the columns of other tables that its rules compare it with, in file order."""
     archive = open_archive(tower.artifacts)
     context = [column for column in contract.context.values() if column.table in gathered.frames]
@@ -119,14 +119,10 @@ def _with_context(contract: Contract, gathered: Gathered, tower: Settings) -> pd
 
 def _stop_on_breach(contract: Contract, checked: Checked) -> None:
     for breach in checked.breaches:
-        raise ContractBreach(
-            breach.sentence, contract=contract.reference, owner=contract.owner, rule=breach.rule
-        )
+        raise ContractBreach(breach.sentence, contract=contract.reference, owner=contract.owner, rule=breach.rule)
 
 
-def _divide(
-    table: str, kept: Kept, checked: Checked, archive: Archive, tower: Settings
-) -> tuple[Kept, Kept | None]:
+def _divide(table: str, kept: Kept, checked: Checked, archive: Archive, tower: Settings) -> tuple[Kept, Kept | None]:
     """The accepted rows and the quarantined ones; the same file again when every row is accepted."""
     errors = checked.failures[checked.failures["severity"] == "error"]
     if errors.empty:
@@ -141,11 +137,11 @@ def _divide(
         good, bad = archive.scratch(table), archive.scratch(f"quarantine-{table}")
         connection.execute(
             f"COPY (SELECT t.* EXCLUDE (file_row_number) FROM {whole} AS t ANTI JOIN broken ON file_row_number = row"
-            f" ORDER BY file_row_number) TO {literal(str(good))} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+            f" ORDER BY file_row_number) TO {literal(str(good))} {PARQUET}"
         )
         connection.execute(
             f"COPY (SELECT t.* EXCLUDE (file_row_number), broken_rules, broken_because FROM {whole} AS t"
-            f" JOIN broken ON file_row_number = row ORDER BY file_row_number) TO {literal(str(bad))} (FORMAT parquet)"
+            f" JOIN broken ON file_row_number = row ORDER BY file_row_number) TO {literal(str(bad))} {PARQUET}"
         )
     return archive.keep_file(table, good, kept.contract), archive.keep_file(f"quarantine-{table}", bad, kept.contract)
 
@@ -174,4 +170,3 @@ def _joined(marks: list[pd.DataFrame]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.concat(marks, ignore_index=True).sort_values(["order_id", "table", "rule", "source_id"])
-

@@ -110,6 +110,7 @@ def verify(archive: Archive, ledger: Ledger, run: str) -> Verified:
 def runs(ledger: Ledger) -> list[str]:
     """Every run that has a chain."""
     from sqlalchemy import select
+    from sqlmodel import col
 
     with ledger.read() as session:
-        return sorted(session.scalars(select(ChainRow.run)))  # type: ignore[call-overload]
+        return sorted(session.scalars(select(col(ChainRow.run))))

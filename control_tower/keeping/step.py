@@ -92,7 +92,7 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
         _show(name, archive, record.inputs, record.outputs, record.versions, result)
         return result
 
-    return task(name=name, persist_result=False, cache_policy=NO_CACHE)(keeping)  # type: ignore[return-value, arg-type]
+    return task(name=name, persist_result=False, cache_policy=NO_CACHE)(keeping)
 
 
 def _flow_run() -> str:
@@ -177,10 +177,12 @@ def _show(
     for way, addresses in (("in", inputs), ("out", outputs)):
         for label, address in addresses.items():
             count = rows[label].rows if label in rows and way == "out" else ""
-            lines.append(f"| {way} | {label} | {count} | `{archive.path(*address).removeprefix(f'{archive.root}/')}` |")
+            where = archive.path(*address).removeprefix(f"{archive.root}/")
+            lines.append(f"| {way} | {label} | {count} | `{where}` |")
     lines += ["", f"kept in `{archive.root}`"]
     # As code, or the UI takes orders@1.0.0 for a mail address.
-    lines += ["", "versions: " + ", ".join(f"`{version}`" for version in sorted(versions.values()))] if versions else []
+    named = ", ".join(f"`{version}`" for version in sorted(versions.values()))
+    lines += ["", f"versions: {named}"] if named else []
     create_markdown_artifact(key=f"step-{name}", markdown="\n".join(lines), description=f"inputs and outputs of {name}")
 
 

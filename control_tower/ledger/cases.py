@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select, update
+from sqlmodel import col
 
 from control_tower.errors import NotFound
 from control_tower.ledger.database import Ledger
@@ -72,9 +73,9 @@ def newest_view(ledger: Ledger, lane: str, shop: str) -> datetime | None:
     """The latest `as_of` at which this lane has looked at this shop, if it has opened any case."""
     with ledger.read() as session:
         statement = (
-            select(CaseRow.seen_as_of)  # type: ignore[call-overload]
-            .where(CaseRow.lane == lane, CaseRow.shop == shop)
-            .order_by(CaseRow.seen_as_of.desc())  # type: ignore[attr-defined]
+            select(col(CaseRow.seen_as_of))
+            .where(col(CaseRow.lane) == lane, col(CaseRow.shop) == shop)
+            .order_by(col(CaseRow.seen_as_of).desc())
             .limit(1)
         )
         moment: datetime | None = session.scalars(statement).first()
@@ -106,31 +107,26 @@ def record_cases(
         known = {
             row.id: row
             for row in session.execute(
-                select(CaseRow.id, CaseRow.material, CaseRow.standing).where(  # type: ignore[call-overload]
-                    CaseRow.lane == lane, CaseRow.shop == shop
+                select(col(CaseRow.id), col(CaseRow.material), col(CaseRow.standing)).where(
+                    col(CaseRow.lane) == lane, col(CaseRow.shop) == shop
                 )
             )
         }
         for case in cases:
             before = known.get(case.id)
-            if before is None:
-                opened.append(case)
-                note(case.id, "opened", case.title)
-            elif before.standing == "closed":
-                updated.append(case)
-                note(case.id, "opened again", case.title)
-            elif before.material != case.material:
-                updated.append(case)
-                note(case.id, "changed", case.title)
-            else:
+            what = _compared(before.standing, before.material, case) if before else "opened"
+            if not what:
                 same.append(case.id)
+                continue
+            (opened if before is None else updated).append(case)
+            note(case.id, what, case.title)
         for batch in _batches(opened):
             session.execute(insert(CaseRow), [_columns(case) | {"opened_at": now} for case in batch])
         for case in updated:
             columns = _columns(case)
             if known[case.id].standing == "open":
                 del columns["due_at"]
-            session.execute(update(CaseRow).where(CaseRow.id == case.id).values(columns))  # type: ignore[arg-type]
+            session.execute(update(CaseRow).where(col(CaseRow.id) == case.id).values(columns))
         found = {case.id for case in cases}
         missing = [id for id, row in known.items() if row.standing == "open" and id not in found]
         gone = [id for id in missing if not _undecided(session.get_one(CaseRow, id), undecided)]
@@ -138,12 +134,12 @@ def record_cases(
         for batch in _batches(gone):
             session.execute(
                 update(CaseRow)
-                .where(CaseRow.id.in_(batch))  # type: ignore[attr-defined]
+                .where(col(CaseRow.id).in_(batch))
                 .values(standing="closed", closed_at=now, closed_reason="its cause is gone from the evidence")
             )
             session.execute(
                 update(ProposalRow)
-                .where(ProposalRow.case_id.in_(batch), ProposalRow.standing == "waiting")  # type: ignore[attr-defined, arg-type]
+                .where(col(ProposalRow.case_id).in_(batch), col(ProposalRow.standing) == "waiting")
                 .values(standing="withdrawn", detail="the case closed: its cause is gone from the evidence")
             )
         for case_id in gone:
@@ -151,6 +147,13 @@ def record_cases(
         for batch in _batches(events):
             session.execute(insert(EventRow), list(batch))
     return Changes(tuple(c.id for c in opened), tuple(c.id for c in updated), tuple(gone), tuple(same))
+
+
+def _compared(standing: str, material: str, case: Case) -> str:
+    """What became of a case that the book knows; empty when nothing did."""
+    if standing == "closed":
+        return "opened again"
+    return "changed" if material != case.material else ""
 
 
 def _undecided(row: CaseRow, undecided: Container[tuple[str, str]]) -> bool:
@@ -173,7 +176,7 @@ def record_proposals(
     known: set[str] = set()
     with ledger.write() as session:
         for batch in _batches(sorted(by_case)):
-            for row in session.scalars(select(ProposalRow).where(ProposalRow.case_id.in_(batch))):  # type: ignore[attr-defined]
+            for row in session.scalars(select(ProposalRow).where(col(ProposalRow.case_id).in_(batch))):
                 known.add(row.digest)
                 if row.digest not in by_case[row.case_id]:
                     if row.standing == "waiting":
@@ -204,9 +207,7 @@ def paused_as(ledger: Ledger, runs: Mapping[str, str | None]) -> None:
     """Write down which flow run waits for which proposal (digest → flow run id, or None)."""
     with ledger.write() as session:
         for digest, run in runs.items():
-            session.execute(
-                update(ProposalRow).where(ProposalRow.digest == digest).values(flow_run_id=run)  # type: ignore[arg-type]
-            )
+            session.execute(update(ProposalRow).where(col(ProposalRow.digest) == digest).values(flow_run_id=run))
 
 
 def settle_proposal(ledger: Ledger, digest: str, standing: str, detail: str, now: datetime) -> None:
@@ -228,7 +229,9 @@ def queue(ledger: Ledger, *, standing: str = "open", limit: int | None = None) -
     """Cases by priority, highest first."""
     with ledger.read() as session:
         statement = (
-            select(CaseRow).where(CaseRow.standing == standing).order_by(CaseRow.priority.desc(), CaseRow.id)  # type: ignore[attr-defined, arg-type]
+            select(CaseRow)
+            .where(col(CaseRow.standing) == standing)
+            .order_by(col(CaseRow.priority).desc(), col(CaseRow.id))
         )
         return list(session.scalars(statement.limit(limit) if limit else statement))
 
@@ -239,8 +242,8 @@ def waiting_proposals(ledger: Ledger) -> list[ProposalRow]:
         return list(
             session.scalars(
                 select(ProposalRow)
-                .where(ProposalRow.standing == "waiting")  # type: ignore[arg-type]
-                .order_by(ProposalRow.opened_at, ProposalRow.digest)  # type: ignore[arg-type]
+                .where(col(ProposalRow.standing) == "waiting")
+                .order_by(col(ProposalRow.opened_at), col(ProposalRow.digest))
             )
         )
 
@@ -250,14 +253,14 @@ def unopened(ledger: Ledger, lane: str, shop: str) -> list[tuple[CaseRow, Propos
     with ledger.read() as session:
         statement = (
             select(CaseRow, ProposalRow)
-            .join(ProposalRow, ProposalRow.case_id == CaseRow.id)  # type: ignore[arg-type]
+            .join(ProposalRow, col(ProposalRow.case_id) == col(CaseRow.id))
             .where(
-                CaseRow.lane == lane,  # type: ignore[arg-type]
-                CaseRow.shop == shop,  # type: ignore[arg-type]
-                ProposalRow.standing == "waiting",  # type: ignore[arg-type]
-                ProposalRow.flow_run_id.is_(None),  # type: ignore[union-attr]
+                col(CaseRow.lane) == lane,
+                col(CaseRow.shop) == shop,
+                col(ProposalRow.standing) == "waiting",
+                col(ProposalRow.flow_run_id).is_(None),
             )
-            .order_by(CaseRow.priority.desc(), ProposalRow.digest)  # type: ignore[attr-defined]
+            .order_by(col(CaseRow.priority).desc(), col(ProposalRow.digest))
         )
         return [(case, proposal) for case, proposal in session.execute(statement)]
 
@@ -267,12 +270,12 @@ def withdrawn(ledger: Ledger, lane: str, shop: str) -> dict[str, tuple[str, str]
     with ledger.read() as session:
         statement = (
             select(ProposalRow)
-            .join(CaseRow, ProposalRow.case_id == CaseRow.id)  # type: ignore[arg-type]
+            .join(CaseRow, col(ProposalRow.case_id) == col(CaseRow.id))
             .where(
-                CaseRow.lane == lane,  # type: ignore[arg-type]
-                CaseRow.shop == shop,  # type: ignore[arg-type]
-                ProposalRow.standing == "withdrawn",  # type: ignore[arg-type]
-                ProposalRow.flow_run_id.is_not(None),  # type: ignore[union-attr]
+                col(CaseRow.lane) == lane,
+                col(CaseRow.shop) == shop,
+                col(ProposalRow.standing) == "withdrawn",
+                col(ProposalRow.flow_run_id).is_not(None),
             )
         )
         return {row.digest: (str(row.flow_run_id), row.detail) for row in session.scalars(statement)}
@@ -283,13 +286,13 @@ def dossiers(ledger: Ledger, ids: Sequence[str]) -> list[Dossier]:
     found: list[Dossier] = []
     with ledger.read() as session:
         for batch in _batches(ids):
-            rows = session.scalars(select(CaseRow).where(CaseRow.id.in_(batch))).all()  # type: ignore[attr-defined]
-            proposals = session.scalars(select(ProposalRow).where(ProposalRow.case_id.in_(batch))).all()  # type: ignore[attr-defined]
+            rows = session.scalars(select(CaseRow).where(col(CaseRow.id).in_(batch))).all()
+            proposals = session.scalars(select(ProposalRow).where(col(ProposalRow.case_id).in_(batch))).all()
             digests = [row.digest for row in proposals]
             rulings = {
                 row.proposal: row
                 for some in _batches(digests)
-                for row in session.scalars(select(RulingRow).where(RulingRow.proposal.in_(some)))  # type: ignore[attr-defined]
+                for row in session.scalars(select(RulingRow).where(col(RulingRow.proposal).in_(some)))
             }
             by_case: dict[str, list[ProposalRow]] = {}
             for row in proposals:
@@ -320,22 +323,24 @@ def dossier(ledger: Ledger, handle: str) -> Dossier:
     """
     handle = handle.strip().lower()
     with ledger.read() as session:
-        rows = list(session.scalars(select(CaseRow).where(CaseRow.id.startswith(handle)).limit(2)))  # type: ignore[attr-defined]
+        rows = list(session.scalars(select(CaseRow).where(col(CaseRow.id).startswith(handle)).limit(2)))
         if not rows and len(handle) >= 8:
             rows = [session.get_one(CaseRow, proposal_row(session, handle).case_id)]
         if len(rows) != 1 or not handle:
             raise NotFound(f"{len(rows) or 'no'} cases begin with {handle!r}", remedy="`tower queue` lists them")
         (row,) = rows
-        proposals = tuple(session.scalars(select(ProposalRow).where(ProposalRow.case_id == row.id)))  # type: ignore[arg-type]
+        proposals = tuple(session.scalars(select(ProposalRow).where(col(ProposalRow.case_id) == row.id)))
         digests = [p.digest for p in proposals]
         subjects = [f"case:{row.id}"] + [f"{noun}:{d}" for d in digests for noun in ("proposal", "effect")]
         return Dossier(
             row=row,
             case=Case.model_validate(row.body),
             proposals=proposals,
-            rulings={r.proposal: r for r in session.scalars(select(RulingRow).where(RulingRow.proposal.in_(digests)))},  # type: ignore[attr-defined]
-            effects={e.key: e for e in session.scalars(select(EffectRow).where(EffectRow.key.in_(digests)))},  # type: ignore[attr-defined]
+            rulings={
+                r.proposal: r for r in session.scalars(select(RulingRow).where(col(RulingRow.proposal).in_(digests)))
+            },
+            effects={e.key: e for e in session.scalars(select(EffectRow).where(col(EffectRow.key).in_(digests)))},
             events=tuple(
-                session.scalars(select(EventRow).where(EventRow.subject.in_(subjects)).order_by(EventRow.id))  # type: ignore[attr-defined, arg-type]
+                session.scalars(select(EventRow).where(col(EventRow.subject).in_(subjects)).order_by(col(EventRow.id)))
             ),
         )

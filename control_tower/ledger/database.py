@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Engine, create_engine, event
+from sqlalchemy import DateTime, Dialect, Engine, Result, create_engine, event
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
@@ -72,6 +72,11 @@ class Ledger:
         engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         with Session(engine, expire_on_commit=False) as session:
             yield session
+
+
+def changed(result: Result[Any]) -> int:
+    """How many rows a statement changed."""
+    return int(getattr(result, "rowcount", 0))
 
 
 @lru_cache(maxsize=8)

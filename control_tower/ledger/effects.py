@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from sqlalchemy import or_, select, update
+from sqlmodel import col
 
 from control_tower.errors import OutcomeUnknown
-from control_tower.ledger.database import Ledger
+from control_tower.ledger.database import Ledger, changed
 from control_tower.ledger.rulings import Authorised
 from control_tower.ledger.tables import EffectRow, EventRow
 from control_tower.nouns import Action, Effect, EffectState, Money
@@ -83,25 +84,27 @@ def intend(ledger: Ledger, authorised: Authorised, holder: str, now: datetime) -
             return _noun(row)
         busy = session.scalars(
             select(EffectRow).where(
-                EffectRow.order_id == row.order_id,
-                EffectRow.key != row.key,
-                EffectRow.state.in_((EffectState.sent.value, EffectState.unknown.value)),
+                col(EffectRow.order_id) == row.order_id,
+                col(EffectRow.key) != row.key,
+                col(EffectRow.state).in_((EffectState.sent.value, EffectState.unknown.value)),
             )
         ).first()
         if busy:
-            raise OutcomeUnknown(f"{busy.action} {busy.key[:12]} on order {row.order_id} is {busy.state}; it goes first")
+            raise OutcomeUnknown(
+                f"{busy.action} {busy.key[:12]} on order {row.order_id} is {busy.state}; it goes first"
+            )
         if abandoned(row.holder):
             row.held_until = None
             session.flush()
         mine = session.execute(
             update(EffectRow)
             .where(
-                EffectRow.key == row.key,
-                or_(EffectRow.held_until.is_(None), EffectRow.held_until < now),  # type: ignore[union-attr, operator]
+                col(EffectRow.key) == row.key,
+                or_(col(EffectRow.held_until).is_(None), col(EffectRow.held_until) < now),
             )
             .values(holder=holder, held_until=now + LEASE)
         )
-        if mine.rowcount != 1:  # type: ignore[attr-defined]
+        if changed(mine) != 1:
             raise OutcomeUnknown(f"another run is acting on {row.key[:12]} now")
         return _noun(row)
 
@@ -125,7 +128,7 @@ def move(
     with ledger.write() as session:
         moved = session.execute(
             update(EffectRow)
-            .where(EffectRow.key == key, EffectRow.holder == holder, EffectRow.state.in_(OPEN))
+            .where(col(EffectRow.key) == key, col(EffectRow.holder) == holder, col(EffectRow.state).in_(OPEN))
             .values(
                 state=state.value,
                 store_reference=reference,
@@ -135,7 +138,7 @@ def move(
                 held_until=now + LEASE if state is EffectState.sent else None,
             )
         )
-        if moved.rowcount != 1:  # type: ignore[attr-defined]
+        if changed(moved) != 1:
             raise OutcomeUnknown(f"the lease on {key[:12]} was lost to another run")
         session.add(EventRow(subject=f"effect:{key}", what=state.value, detail=detail[:1000], at=now))
         row = session.get_one(EffectRow, key, populate_existing=True)
@@ -152,4 +155,4 @@ def find_effect(ledger: Ledger, key: str) -> Effect | None:
 def list_effects(ledger: Ledger) -> list[Effect]:
     """Every effect, oldest first."""
     with ledger.read() as session:
-        return [_noun(row) for row in session.scalars(select(EffectRow).order_by(EffectRow.intended_at))]  # type: ignore[arg-type]
+        return [_noun(row) for row in session.scalars(select(EffectRow).order_by(col(EffectRow.intended_at)))]

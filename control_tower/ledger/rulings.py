@@ -6,10 +6,11 @@ from datetime import datetime
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
+from sqlmodel import col
 
 from control_tower.errors import AlreadyRuled, LedgerError, NoAuthority, NotFound
 from control_tower.ledger.approvers import prove
-from control_tower.ledger.database import Ledger
+from control_tower.ledger.database import Ledger, changed
 from control_tower.ledger.tables import ApproverRow, EventRow, ProposalRow, RulingRow
 from control_tower.nouns import Proposal, Ruling, Verdict
 
@@ -50,11 +51,9 @@ def proposal_row(session: Session, handle: str) -> ProposalRow:
     handle = handle.strip().lower()
     if len(handle) < 8 or not handle.isalnum():
         raise NotFound(f"{handle!r} names no proposal", remedy="`tower queue` lists them")
-    rows = session.scalars(select(ProposalRow).where(ProposalRow.digest.startswith(handle)).limit(2)).all()
+    rows = session.scalars(select(ProposalRow).where(col(ProposalRow.digest).startswith(handle)).limit(2)).all()
     if len(rows) != 1:
-        raise NotFound(
-            f"{len(rows) or 'no'} proposals begin with {handle!r}", remedy="`tower queue` lists them"
-        )
+        raise NotFound(f"{len(rows) or 'no'} proposals begin with {handle!r}", remedy="`tower queue` lists them")
     return rows[0]
 
 
@@ -107,10 +106,10 @@ def rule(
         # Conditional, so that on any database only one of two racing transactions goes on.
         mine = session.execute(
             update(ProposalRow)
-            .where(ProposalRow.digest == row.digest, ProposalRow.standing == "waiting")
+            .where(col(ProposalRow.digest) == row.digest, col(ProposalRow.standing) == "waiting")
             .values(standing="approved" if verdict is Verdict.approve else "rejected")
         )
-        if mine.rowcount != 1:  # type: ignore[attr-defined]
+        if changed(mine) != 1:
             raise AlreadyRuled(f"proposal {row.digest[:12]} no longer waits: it is {row.standing}")
         ruling = RulingRow(
             proposal=row.digest,
@@ -119,7 +118,7 @@ def rule(
             reason=reason.strip()[:2000],
             via=via,
             ruled_at=now,
-            covered=Proposal.model_validate(row.body).covered,
+            covered=dict(Proposal.model_validate(row.body).covered),
         )
         session.add(ruling)
         said = f"{verdict.value} by {name} via {via}: {ruling.reason}"
@@ -148,9 +147,7 @@ def authorise(ledger: Ledger, digest: str) -> Authorised:
     return Authorised(proposal, _noun(ruled), _SEAL)
 
 
-def _objection(
-    row: ProposalRow, proposal: Proposal, ruled: RulingRow | None, approver: ApproverRow | None
-) -> str:
+def _objection(row: ProposalRow, proposal: Proposal, ruled: RulingRow | None, approver: ApproverRow | None) -> str:
     """Why this ruling does not cover this proposal; empty when it does."""
     if ruled is None:
         return "nobody has ruled on it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import JSON, Column, Index
 from sqlmodel import Field, SQLModel
@@ -116,7 +117,5 @@ class ChainRow(SQLModel, table=True):
     head: str
 
 
-ALL = [
-    row.__table__  # type: ignore[attr-defined]
-    for row in (CaseRow, ProposalRow, RulingRow, ApproverRow, EffectRow, EventRow, ChainRow)
-]
+_ROWS: tuple[Any, ...] = (CaseRow, ProposalRow, RulingRow, ApproverRow, EffectRow, EventRow, ChainRow)
+ALL = [row.__table__ for row in _ROWS]

@@ -20,9 +20,7 @@ PREFIX = "suspended-"
 def _nothing_or_all(schema: dict[str, Any]) -> None:
     """Left empty, a form is a mere wake-up; else it names the person, the proof and the verdict."""
     needed = ("approver", "token", "verdict")
-    schema["dependentRequired"] = {
-        name: [other for other in needed if other != name] for name in schema["properties"]
-    }
+    schema["dependentRequired"] = {name: [other for other in needed if other != name] for name in schema["properties"]}
     for field_schema in schema["properties"].values():
         field_schema.pop("default", None)  # a field that a person did not touch is not sent
 
@@ -37,12 +35,11 @@ class RulingForm(RunInput):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_nothing_or_all, hide_input_in_errors=True)
 
-    approver: str = Field("", description="Your enrolled name.")
-    token: SecretStr = Field(SecretStr(""), description="Your personal token; erased once it was read. Only Prefect's V2 UI hides it as you type.")
-    verdict: Literal["approve", "reject"] | None = Field(
-        None, description="What you rule.", json_schema_extra=_drop_down
-    )
-    reason: str = Field("", description="Why. A rejection needs words.", max_length=2000)
+    # Titles and no descriptions: on a small screen Prefect's form takes its room from the evidence above it.
+    approver: str = Field("", title="Approver: your enrolled name")
+    token: SecretStr = Field(SecretStr(""), title="Token: seen as you type, erased once read")
+    verdict: Literal["approve", "reject"] | None = Field(None, json_schema_extra=_drop_down)
+    reason: str = Field("", title="Reason: a rejection needs words", max_length=2000)
 
 
 @dataclass(frozen=True)
@@ -70,9 +67,7 @@ def response_key(base_key: str) -> str:
 def suspended(base_key: str, timeout: timedelta) -> State[Any]:
     """The state of a run that waits at this pause with its form."""
     state: State[Any] = Suspended(timeout_seconds=int(timeout.total_seconds()), pause_key=base_key)
-    state.state_details.run_input_keyset = {
-        str(name): key for name, key in keyset_from_paused_state(state).items()
-    }
+    state.state_details.run_input_keyset = {str(name): key for name, key in keyset_from_paused_state(state).items()}
     return state
 
 

@@ -53,9 +53,7 @@ class SlackTrouble(TowerError):
         wait: seconds that Slack asked for; everything else should wait too.
     """
 
-    def __init__(
-        self, what: str, kind: Literal["refused", "gone", "later", "unsure"], wait: int | None = None
-    ) -> None:
+    def __init__(self, what: str, kind: Literal["refused", "gone", "later", "unsure"], wait: int | None = None) -> None:
         self.kind, self.wait = kind, wait
         super().__init__(what, where="Slack")
 

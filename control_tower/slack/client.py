@@ -48,9 +48,7 @@ def slack_client(settings: Settings, *, timeout: int = 10) -> WebClient | None:
     if not token:
         return None
     if not re.fullmatch(r"[!-~]+", token):
-        raise SettingError(
-            "the Slack token has a space or a letter that no token has", where="TOWER_SLACK_TOKEN"
-        )
+        raise SettingError("the Slack token has a space or a letter that no token has", where="TOWER_SLACK_TOKEN")
     url = urlsplit(settings.slack_api_url)
     if url.scheme != "https" and url.hostname not in ("127.0.0.1", "::1", "localhost"):
         raise SettingError("the Slack API is https, or on this machine", where="TOWER_SLACK_API_URL")

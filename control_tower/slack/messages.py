@@ -144,9 +144,7 @@ def notice_message(key: str, heading: str, lines: Sequence[str]) -> Message:
     return _message(key, [_Part([f"*{inert(heading)}*", *(inert(line, 600) for line in lines)], 2000)], None)
 
 
-def _part(
-    told: Sequence[Told], as_line: Callable[[Told], str], budget: int, heading: str, elsewhere: str
-) -> _Part:
+def _part(told: Sequence[Told], as_line: Callable[[Told], str], budget: int, heading: str, elsewhere: str) -> _Part:
     # Only what may be shown is written: a case can rest on thousands of findings.
     lines = [f"• {as_line(one)}" for one in told[:TOP]]
     return _Part(lines, budget, heading, elsewhere, len(told[TOP:]))
@@ -243,9 +241,7 @@ def _moment(moment: datetime, time_zone: str) -> str:
     try:
         there = moment.astimezone(ZoneInfo(time_zone))
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise SettingError(
-            f"there is no time zone {time_zone!r}", remedy="name one as in Europe/Berlin"
-        ) from error
+        raise SettingError(f"there is no time zone {time_zone!r}", remedy="name one as in Europe/Berlin") from error
     return f"{there:%Y-%m-%d %H:%M} {time_zone}"
 
 

@@ -65,9 +65,7 @@ class Outbox:
         now = now or datetime.now(UTC)
         latest = {message.key: message for message in messages}
         # In the order of keys, so that two processes that queue the same rows do not lock crosswise.
-        rows = sorted(
-            (_row(one, place, now) for place, one in enumerate(latest.values())), key=itemgetter("key")
-        )
+        rows = sorted((_row(one, place, now) for place, one in enumerate(latest.values())), key=itemgetter("key"))
         changed = 0
         with Session(self.engine) as session, session.begin():
             for start in range(0, len(rows), BATCH):
@@ -80,9 +78,7 @@ class Outbox:
         said = {name: new.excluded[name] for name in ("revision", "text", "blocks", "thread", "updated_at")}
         in_the_air, waits = column.state.in_(("sending", "unknown")), column.state.in_(UNDELIVERED)
         # What changes while it waits keeps its turn.
-        turn = {
-            name: case((waits, column[name]), else_=new.excluded[name]) for name in ("queued_at", "place")
-        }
+        turn = {name: case((waits, column[name]), else_=new.excluded[name]) for name in ("queued_at", "place")}
         return new.on_conflict_do_update(
             index_elements=[column.key],
             set_={**said, **turn, "state": case((in_the_air, column.state), else_="pending")},
@@ -160,9 +156,7 @@ class Outbox:
             mine = session.execute(
                 update(OUTBOX)
                 .where(column.key == key, claimable(now))
-                .values(
-                    state="sending", holder=self.holder, held_until=now + LEASE, attempts=column.attempts + 1
-                )
+                .values(state="sending", holder=self.holder, held_until=now + LEASE, attempts=column.attempts + 1)
             )
             if mine.rowcount != 1:  # type: ignore[attr-defined]
                 return None
@@ -193,17 +187,13 @@ class Outbox:
         shown = {"state": "console", "delivered_revision": column.revision, "updated_at": now}
         with Session(self.engine) as session, session.begin():
             mine = update(OUTBOX).where(column.key.in_(due), column.state == "pending").values(**shown)
-            rows = session.execute(
-                mine.returning(column.key, column.text, column.queued_at, column.place)
-            ).all()
+            rows = session.execute(mine.returning(column.key, column.text, column.queued_at, column.place)).all()
         rows = sorted(rows, key=lambda row: (not row.key.startswith("digest:"), row.queued_at, row.place))
         try:
             console.show([(row.key, row.text) for row in rows], self._left())
         except (OSError, ValueError) as error:
             self._unshow([row.key for row in rows], type(error).__name__)
-            return Delivered(
-                failed=len(rows), left=self._left(), error=f"the console: {type(error).__name__}"
-            )
+            return Delivered(failed=len(rows), left=self._left(), error=f"the console: {type(error).__name__}")
         return Delivered(posted=len(rows), left=self._left())
 
     def _unshow(self, keys: Sequence[str], error: str) -> None:

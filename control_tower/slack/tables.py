@@ -51,9 +51,7 @@ def order() -> tuple[ColumnElement[Any], ...]:
 
 def claimable(now: datetime) -> ColumnElement[bool]:
     """Due for a try, or left behind by a deliverer whose lease has ended."""
-    due = and_(
-        column.state.in_(("pending", "unknown")), or_(column.next_try_at.is_(None), column.next_try_at <= now)
-    )
+    due = and_(column.state.in_(("pending", "unknown")), or_(column.next_try_at.is_(None), column.next_try_at <= now))
     return or_(due, and_(column.state == "sending", column.held_until < now))
 
 

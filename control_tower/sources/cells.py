@@ -28,7 +28,11 @@ def converted(raw: str, given: str, kind: str, mapped: ColumnMapping, shop: Shop
         return raw, ""
     if given == "TIMESTAMP WITH TIME ZONE" and kind == "TIMESTAMPTZ" and mapped.read_as is None:
         return raw, ""
-    if given in ("TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S") and kind == "TIMESTAMPTZ" and mapped.read_as is None:
+    if (
+        given in ("TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S")
+        and kind == "TIMESTAMPTZ"
+        and mapped.read_as is None
+    ):
         return f"timezone({zone}, {raw})", ""
     if given in ("INTEGER", "SMALLINT", "TINYINT", "UINTEGER") and kind == "BIGINT" and mapped.read_as is None:
         return f"CAST({raw} AS BIGINT)", ""
@@ -36,7 +40,10 @@ def converted(raw: str, given: str, kind: str, mapped: ColumnMapping, shop: Shop
         raw = f"CAST({raw} AS VARCHAR)"
     text = f"nullif({raw}, '')"
     value = _read(text, kind, mapped, zone, shop)
-    return value, "" if kind == "VARCHAR" and mapped.map is None else f"{text} IS NOT NULL AND ({value}) IS NULL"
+    return (
+        value,
+        "" if kind == "VARCHAR" and mapped.map is None else f"{text} IS NOT NULL AND ({value}) IS NULL",
+    )
 
 
 def _mapped(raw: str, mapped: ColumnMapping) -> str:
@@ -47,24 +54,36 @@ def _mapped(raw: str, mapped: ColumnMapping) -> str:
 
 
 def _read(text: str, kind: str, mapped: ColumnMapping, zone: str, shop: Shop) -> str:
+    """SQL of a text read as a type; NULL when it is anything else, for nothing is guessed."""
     if mapped.read_as == "money":
-        from babel.numbers import get_currency_precision
-
-        minor = f"TRY_CAST(trim({text}) AS DECIMAL(24, 6)) * {10 ** get_currency_precision(shop.currency)}"
-        # A fraction of a cent is not rounded away: it can't be read.
-        return f"CASE WHEN regexp_matches({text}, {literal(DECIMAL)}) AND {minor} = floor({minor}) THEN CAST({minor} AS BIGINT) END"
+        return _money(text, shop)
     if mapped.read_as == "end_of_day":
-        day = f"TRY_CAST(left({text}, 10) AS DATE)"
-        return f"CASE WHEN regexp_matches({text}, {literal(DAY)}) THEN timezone({zone}, CAST({day} + INTERVAL 1 DAY AS TIMESTAMP)) END"
+        next_day = f"CAST(TRY_CAST(left({text}, 10) AS DATE) + INTERVAL 1 DAY AS TIMESTAMP)"
+        return f"CASE WHEN {_is(text, DAY)} THEN timezone({zone}, {next_day}) END"
     if kind == "BIGINT":
-        return f"CASE WHEN regexp_matches({text}, {literal(WHOLE)}) THEN TRY_CAST(trim({text}) AS BIGINT) END"
+        return f"CASE WHEN {_is(text, WHOLE)} THEN TRY_CAST(trim({text}) AS BIGINT) END"
     if kind == "BOOLEAN":
-        return f"CASE lower({text}) WHEN 'true' THEN true WHEN 'yes' THEN true WHEN '1' THEN true WHEN 'false' THEN false WHEN 'no' THEN false WHEN '0' THEN false END"
-    if kind == "TIMESTAMPTZ":
-        if mapped.format:
-            return f"timezone({zone}, TRY_STRPTIME({text}, {literal(mapped.format)}))"
+        words = f"lower({text})"
         return (
-            f"CASE WHEN regexp_matches({text}, {literal(TIME)}) THEN timezone({zone}, TRY_CAST({text} AS TIMESTAMP))"
-            f" WHEN regexp_matches({text}, {literal(TIME_WITH_OFFSET)}) THEN TRY_CAST({text} AS TIMESTAMPTZ) END"
+            f"CASE WHEN {words} IN ('true', 'yes', '1') THEN true WHEN {words} IN ('false', 'no', '0') THEN false END"
         )
-    return text
+    if kind != "TIMESTAMPTZ":
+        return text
+    if mapped.format:
+        return f"timezone({zone}, TRY_STRPTIME({text}, {literal(mapped.format)}))"
+    return (
+        f"CASE WHEN {_is(text, TIME)} THEN timezone({zone}, TRY_CAST({text} AS TIMESTAMP))"
+        f" WHEN {_is(text, TIME_WITH_OFFSET)} THEN TRY_CAST({text} AS TIMESTAMPTZ) END"
+    )
+
+
+def _money(text: str, shop: Shop) -> str:
+    """Minor units; a fraction of a cent is not rounded away, it can't be read."""
+    from babel.numbers import get_currency_precision
+
+    minor = f"TRY_CAST(trim({text}) AS DECIMAL(24, 6)) * {10 ** get_currency_precision(shop.currency)}"
+    return f"CASE WHEN {_is(text, DECIMAL)} AND {minor} = floor({minor}) THEN CAST({minor} AS BIGINT) END"
+
+
+def _is(text: str, pattern: str) -> str:
+    return f"regexp_matches({text}, {literal(pattern)})"

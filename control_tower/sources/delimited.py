@@ -91,7 +91,9 @@ def _as_text(table: Any, ragged: list[tuple[int | None, str]]) -> Any:
         except pa.ArrowInvalid:
             columns[name] = _escaped(name, table[name].to_pylist(), broken)
     count = table.num_rows
-    notes: list[str | None] = ["; ".join(broken[row]) if row in broken else None for row in range(count)] if broken else [None] * count
+    notes: list[str | None] = (
+        ["; ".join(broken[row]) if row in broken else None for row in range(count)] if broken else [None] * count
+    )
     columns["_row"] = list(range(1, count + len(ragged) + 1))
     columns["_broken"] = pa.array([*notes, *(text for _, text in ragged)], pa.string())
     for name in table.column_names if ragged else ():
@@ -116,4 +118,6 @@ def _escaped(name: str, values: list[bytes | None], broken: dict[int, list[str]]
 
 def _unreadable(path: Path, fault: Exception) -> SourceError:
     said = str(fault).splitlines()[0][:SHOWN] if str(fault) else type(fault).__name__
-    return SourceError(f"can't be read: {said}", where=path.name, remedy="ask for the file again; nothing of it was taken")
+    return SourceError(
+        f"can't be read: {said}", where=path.name, remedy="ask for the file again; nothing of it was taken"
+    )

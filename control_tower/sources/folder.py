@@ -43,13 +43,17 @@ class FolderSource:
         if not self.folder.is_dir() or not any(self.folder.iterdir()):
             what = "is empty" if self.folder.is_dir() else "is no folder"
             raise SourceError(what, where=str(folder), remedy="a source folder holds CSV or Parquet files")
-        self.name = mapping or "canonical"
+        self.mapped, self.name = mapping is not None, mapping or "canonical"
         self.mapping = read_mapping(mapping) if mapping else self._canonical()
         self._columns: dict[str, dict[str, str]] = {}
         for file, path in self.mapping.files.items():
             if not (self.folder / path).is_file():
                 there = [each.name for each in self.folder.iterdir()]
-                raise MappingError(f"file {path!r} (as {file}) is not in {self.folder}", where=self.name, remedy=nearest(path, there))
+                raise MappingError(
+                    f"file {path!r} (as {file}) is not in {self.folder}",
+                    where=self.name,
+                    remedy=nearest(path, there),
+                )
 
     @property
     def shop(self) -> Shop:
@@ -74,6 +78,9 @@ class FolderSource:
         """SQL of a canonical table: see the protocol."""
         parts = [self._part(connection, table, part, columns) for part in self.mapping.tables[table]]
         whole = " UNION ALL ".join(parts)
+        if len(parts) > 1 or any(part.join for part in self.mapping.tables[table]):
+            # A join keeps no order, and what is kept is named by its bytes.
+            whole = f"SELECT * FROM ({whole}) ORDER BY source_id, {quoted(next(iter(columns)))}"
         if orders is None:
             return whole
         chosen = ", ".join(map(literal, orders)) or "NULL"
@@ -81,13 +88,24 @@ class FolderSource:
 
     def _canonical(self) -> FolderMapping:
         """Files that are canonical tables already, by their names; `shop.yaml` says whose they are."""
-        found = {name: f"{name}{end}" for name in CANONICAL for end in ENDINGS if (self.folder / f"{name}{end}").is_file()}
+        found = {
+            name: f"{name}{end}" for name in CANONICAL for end in ENDINGS if (self.folder / f"{name}{end}").is_file()
+        }
         if not found:
             raise SourceError(
-                "holds none of the canonical tables", where=str(self.folder), remedy=f"name a --mapping, or call a file {CANONICAL[0]}.csv"
+                "holds none of the canonical tables",
+                where=str(self.folder),
+                remedy=f"name a --mapping, or call a file {CANONICAL[0]}.csv",
             )
         tables = {
-            name: [PartMapping(file=name, columns={column: ColumnMapping(column=column) for column in self._names(path) if column != "unreadable"})]
+            name: [
+                PartMapping(
+                    file=name,
+                    columns={
+                        column: ColumnMapping(column=column) for column in self._names(path) if column != "unreadable"
+                    },
+                )
+            ]
             for name, path in found.items()
         }
         return FolderMapping(shop=self._shop(), files=found, tables=tables)
@@ -145,8 +163,10 @@ class FolderSource:
             joined += f" LEFT JOIN {one} AS {quoted(file)} ON {quoted(file)}.{quoted(on)} = m.{quoted(on)}"
         find = self._finder(table, part, known)
         unknown = next((name for name in part.columns if name not in columns), None)
-        if unknown:
-            raise MappingError(f"table {table} has no column {unknown!r}", where=self.name, remedy=nearest(unknown, columns))
+        if unknown and self.mapped:  # a canonical file may have columns of its own beside
+            raise MappingError(
+                f"table {table} has no column {unknown!r}", where=self.name, remedy=nearest(unknown, columns)
+            )
         picked, unread = [], ["_broken"]
         for name, kind in columns.items():
             value, failed = self._value(name, kind, part, find, table, next(iter(columns)))
@@ -154,7 +174,8 @@ class FolderSource:
             unread += [failed] if failed else []
         where = f" WHERE {self._compile(part.where, table, find)} OR m._broken IS NOT NULL" if part.where else ""
         reasons = ", ".join(one if one != "_broken" else "m._broken" for one in unread)
-        return f"SELECT {', '.join(picked)}, nullif(concat_ws('; ', {reasons}), '') AS unreadable FROM {source} AS m{joined}{where}"
+        unreadable = f"nullif(concat_ws('; ', {reasons}), '') AS unreadable"
+        return f"SELECT {', '.join(picked)}, {unreadable} FROM {source} AS m{joined}{where}"
 
     def _finder(
         self, table: str, part: PartMapping, known: Mapping[str, tuple[str, str]]
@@ -168,10 +189,20 @@ class FolderSource:
 
     def _no_column(self, table: str, name: str, file: str, there: Mapping[str, object]) -> MappingError:
         path = self.mapping.files[file]
-        return MappingError(f"table {table} reads column {name!r}, which {path} does not have", where=self.name, remedy=nearest(name, there))
+        return MappingError(
+            f"table {table} reads column {name!r}, which {path} does not have",
+            where=self.name,
+            remedy=nearest(name, there),
+        )
 
     def _value(
-        self, name: str, kind: str, part: PartMapping, find: Callable[[str], tuple[str, str]], table: str, key: str
+        self,
+        name: str,
+        kind: str,
+        part: PartMapping,
+        find: Callable[[str], tuple[str, str]],
+        table: str,
+        key: str,
     ) -> tuple[str, str]:
         """SQL of a canonical value, and SQL of what to say when it could not be read."""
         mapped = part.columns.get(name)
@@ -184,15 +215,30 @@ class FolderSource:
         else:
             raw, given = find(str(mapped.column))
         value, failed = converted(raw, given, kind, mapped, self.shop)
-        return value, f"CASE WHEN {failed} THEN {literal(name + ': ')} || left(CAST({raw} AS VARCHAR), 200) END" if failed else ""
+        return (
+            value,
+            f"CASE WHEN {failed} THEN {literal(name + ': ')} || left(CAST({raw} AS VARCHAR), 200) END"
+            if failed
+            else "",
+        )
 
     def _default(
-        self, name: str, kind: str, part: PartMapping, find: Callable[[str], tuple[str, str]], table: str, key: str
+        self,
+        name: str,
+        kind: str,
+        part: PartMapping,
+        find: Callable[[str], tuple[str, str]],
+        table: str,
+        key: str,
     ) -> str:
         if name == "source":
             return literal(self.shop.id)
         if name == "source_id":
-            return self._value(key, "VARCHAR", part, find, table, "")[0] if key and key in part.columns else "CAST(m._row AS VARCHAR)"
+            return (
+                self._value(key, "VARCHAR", part, find, table, "")[0]
+                if key and key in part.columns
+                else "CAST(m._row AS VARCHAR)"
+            )
         if name == "observed_at":
             written = (self.folder / self.mapping.files[part.file]).stat().st_mtime
             return f"TIMESTAMPTZ {literal(as_json(datetime.fromtimestamp(written, UTC)))}"

@@ -79,7 +79,10 @@ def read_mapping(name: str) -> FolderMapping:
     if not path.is_file():
         shipped = {file.stem: file for file in SHIPPED.glob("*.yaml")}
         if name not in shipped:
-            raise MappingError(f"there is no mapping {name!r}", remedy=f"give a file, or a shipped one: {nearest(name, shipped)}")
+            raise MappingError(
+                f"there is no mapping {name!r}",
+                remedy=f"give a file, or a shipped one: {nearest(name, shipped)}",
+            )
         path = shipped[name]
     try:
         content = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
@@ -91,9 +94,11 @@ def read_mapping(name: str) -> FolderMapping:
         mapping = FolderMapping.model_validate(_plain(content))
     except ValidationError as fault:
         first = fault.errors()[0]
-        place = [part for part in first["loc"]]
+        place: list[Any] = list(first["loc"])
         raise MappingError(
-            f"{'.'.join(map(str, place))}: {first['msg']}", where=f"{path.name}:{_line(content, place)}", remedy=_hint(first, place)
+            f"{'.'.join(map(str, place))}: {first['msg']}",
+            where=f"{path.name}:{_line(content, place)}",
+            remedy=_hint(first, place),
         ) from fault
     for table, parts in mapping.tables.items():
         for part in parts:
@@ -118,16 +123,18 @@ def _plain(content: Any) -> JsonValue:
     return int(content) if isinstance(content, int) else str(content)
 
 
-def _line(content: Any, place: list[Any]) -> int:
+def _line(tree: Any, place: list[Any]) -> int:
     """The line of the deepest part of a place that the file has."""
     line = 1
+    content: Any = tree
     for part in place:
-        if isinstance(content, Mapping) and part in content:
-            line = content.lc.key(part)[0] + 1
-        elif isinstance(content, list) and isinstance(part, int) and part < len(content):
-            line = content.lc.item(part)[0] + 1
-        elif isinstance(content, list) or not isinstance(content, Mapping):
-            continue
+        marks: Any = getattr(content, "lc", None)
+        if marks and isinstance(content, dict) and part in content:
+            line = marks.key(part)[0] + 1
+        elif marks and isinstance(part, int) and isinstance(content, list) and part < len(content):
+            line = marks.item(part)[0] + 1
+        elif isinstance(part, int):
+            continue  # one part, written without a list
         else:
             break
         content = content[part]

@@ -33,6 +33,8 @@ class Source(Protocol):
     ) -> str:
         """SQL of a SELECT that gives these columns (name → DuckDB type), in order, then `unreadable`.
 
+        Rows come in the same order each time, as they do without a join.
+
         Args:
             connection: where the source may register what the SQL reads.
             columns: the first is the row's key.

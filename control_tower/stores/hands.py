@@ -89,9 +89,7 @@ def release(session: Session, said: Instruction, hold_id: str) -> StoreEffect:
         "handle": held.handle,
     }
     held.released_at = held.observed_at = said.at
-    return _effect(
-        _record(session, said, "release", held.order_id, state="released", prior=prior, reference=hold_id)
-    )
+    return _effect(_record(session, said, "release", held.order_id, state="released", prior=prior, reference=hold_id))
 
 
 def reship(session: Session, said: Instruction, order_id: str, fulfillment_id: str) -> StoreEffect:
@@ -191,9 +189,7 @@ def _reshipped(session: Session, fulfillment_id: str) -> tuple[FulfillmentRow, d
     """A replacement that can still be voided, and what there was before it."""
     where = f"fulfilment {fulfillment_id}"
     parcel = session.get(FulfillmentRow, fulfillment_id)
-    made = select(JournalRow).where(
-        col(JournalRow.reference) == fulfillment_id, col(JournalRow.action) == "reship"
-    )
+    made = select(JournalRow).where(col(JournalRow.reference) == fulfillment_id, col(JournalRow.action) == "reship")
     entry = session.scalars(made.limit(1)).first()
     if parcel is None or entry is None:
         raise StoreError("is no reship of ours", where=where)
@@ -211,9 +207,7 @@ def _delivered(session: Session, order_id: str) -> bool:
 
 
 def _open_holds(session: Session, order_id: str) -> list[JsonValue]:
-    holds = select(col(HoldRow.hold_id)).where(
-        col(HoldRow.order_id) == order_id, col(HoldRow.released_at).is_(None)
-    )
+    holds = select(col(HoldRow.hold_id)).where(col(HoldRow.order_id) == order_id, col(HoldRow.released_at).is_(None))
     return list(session.scalars(holds.order_by(col(HoldRow.hold_id))))
 
 

@@ -25,7 +25,7 @@ def read_arrow(
     """
     import pyarrow as pa
 
-    sql = f"SELECT {', '.join(map(quoted, kinds))} FROM {quoted(table)}"  # noqa: S608 - quoted
+    sql = f"SELECT {', '.join(map(quoted, kinds))} FROM {quoted(table)}"
     if orders is not None:
         # A table of its own takes any number of ids, and nothing in them is ever SQL.
         connection.execute("CREATE TEMP TABLE asked (order_id TEXT PRIMARY KEY) WITHOUT ROWID")

@@ -110,9 +110,7 @@ class EmbeddedShop:
         """
         key = key_of(_known(table))
         kinds = {
-            name: kind
-            for name, kind in kinds_of(table).items()
-            if name in columns or name in (key, "observed_at")
+            name: kind for name, kind in kinds_of(table).items() if name in columns or name in (key, "observed_at")
         }
         try:
             read = self._observed(table, kinds, orders)
@@ -122,7 +120,7 @@ class EmbeddedShop:
         connection.register(name, read)
         chosen = ", ".join(_chosen(name, kind, kinds, key) for name, kind in columns.items())
         # STRICT tables hold nothing that could not be read as its type.
-        return f"SELECT {chosen}, CAST(NULL AS VARCHAR) AS unreadable FROM {quoted(name)}"  # noqa: S608
+        return f"SELECT {chosen}, CAST(NULL AS VARCHAR) AS unreadable FROM {quoted(name)}"
 
     def _observed(self, table: str, kinds: Mapping[str, str], orders: Sequence[str] | None) -> pa.Table:
         import pyarrow as pa

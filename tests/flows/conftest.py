@@ -72,7 +72,9 @@ class Tower:
         found = (Proposal.model_validate(row.body) for row in waiting_proposals(self.ledger))
         return [proposal for proposal in found if proposal.action is action]
 
-    def rule(self, proposal: Proposal, verdict: Verdict = Verdict.approve, name: str = "ana", reason: str = "seen") -> Ruling:
+    def rule(
+        self, proposal: Proposal, verdict: Verdict = Verdict.approve, name: str = "ana", reason: str = "seen"
+    ) -> Ruling:
         if name not in self.tokens:
             self.tokens[name] = enrol(self.ledger, name, AS_OF)
         return rule(

@@ -93,7 +93,10 @@ def forget_what_came_later(folder: Path, moment: datetime) -> None:
             row["order_status"] = "created" if "order_approved_at" in later else "shipped"
     write(folder / FILES["orders"], seen)
     known = {row["order_id"] for row in seen}
-    write(folder / FILES["order_lines"], [row for row in read(folder / FILES["order_lines"]) if row["order_id"] in known])
+    write(
+        folder / FILES["order_lines"],
+        [row for row in read(folder / FILES["order_lines"]) if row["order_id"] in known],
+    )
 
 
 def read(file: Path) -> list[dict[str, str]]:

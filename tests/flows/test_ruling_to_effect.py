@@ -128,7 +128,9 @@ def test_a_wrong_token_in_the_form_pauses_again_and_says_why(watched: Any) -> No
     with get_client(sync_client=True) as client:
         rows = client.filter_flow_run_input(UUID(run), key_prefix="", limit=100, exclude_keys=set())
     descriptions = [row.value for row in rows if row.key.endswith("description")]
-    assert any("do not prove an enrolled approver" in text for text in descriptions), [row.key for row in rows] + [d[:300] for d in descriptions]
+    assert any("do not prove an enrolled approver" in text for text in descriptions), [row.key for row in rows] + [
+        d[:300] for d in descriptions
+    ]
     assert not any("tower_forged" in row.value for row in rows)
 
 
@@ -136,7 +138,10 @@ def test_when_the_evidence_has_changed_the_ruling_is_void(watched: Any) -> None:
     proposal = watched.waiting(Action.refund)[0]
     watched.rule(proposal)
     with sqlite3.connect(sqlite_file(watched.settings.shop)) as shop:
-        shop.execute("UPDATE payments SET amount = amount - 100 WHERE order_id = ? AND amount > 200", (proposal.order_id,))
+        shop.execute(
+            "UPDATE payments SET amount = amount - 100 WHERE order_id = ? AND amount > 200",
+            (proposal.order_id,),
+        )
     before = watched.refunds(proposal.order_id)
     resume(run_of(watched, proposal))
     watched.work()

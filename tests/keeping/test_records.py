@@ -86,7 +86,9 @@ def test_a_changed_record_breaks_the_chain(archive: Archive, ledger: Ledger, kep
 
 
 @pytest.mark.parametrize("number", [1, 3, 4])
-def test_a_lost_record_is_missed_even_at_the_end(archive: Archive, ledger: Ledger, kept: list[Record], number: int) -> None:
+def test_a_lost_record_is_missed_even_at_the_end(
+    archive: Archive, ledger: Ledger, kept: list[Record], number: int
+) -> None:
     (Path(archive.root) / f"runs/run-1/{number:04d}.json").unlink()
     with pytest.raises(BrokenChain):
         verify(archive, ledger, "run-1")

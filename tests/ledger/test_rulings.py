@@ -50,7 +50,14 @@ def waiting(ledger: Ledger) -> Proposal:
     return proposal
 
 
-def say(ledger: Ledger, proposal: Proposal, name: str, token: str, verdict: Verdict = Verdict.approve, reason: str = "") -> Ruling:
+def say(
+    ledger: Ledger,
+    proposal: Proposal,
+    name: str,
+    token: str,
+    verdict: Verdict = Verdict.approve,
+    reason: str = "",
+) -> Ruling:
     return rule(ledger, proposal.id, verdict, approver=name, token=token, reason=reason, via="command", now=NOW)
 
 
@@ -67,7 +74,9 @@ def test_nobody_acts_before_a_ruling(ledger: Ledger, waiting: Proposal) -> None:
 
 
 def test_leave_to_act_cannot_be_made_by_hand(waiting: Proposal) -> None:
-    forged = Ruling(proposal=waiting.digest, verdict=Verdict.approve, approver="ana", reason="", via="page", ruled_at=NOW)
+    forged = Ruling(
+        proposal=waiting.digest, verdict=Verdict.approve, approver="ana", reason="", via="page", ruled_at=NOW
+    )
     with pytest.raises(NoAuthority):
         Authorised(waiting, forged)
     with pytest.raises(NoAuthority):

@@ -51,9 +51,7 @@ def test_a_label_of_friday_is_one_business_day_old_on_monday():
 
 def test_public_holidays_are_those_of_the_shops_country():
     tiradentes = (date(2017, 4, 20), date(2017, 4, 24))  # Friday the 21st is a holiday in Brazil alone
-    brazil, germany = (
-        calendar_days(c, calendar(), date(2017, 4, 1), date(2017, 4, 30)) for c in ("BR", "DE")
-    )
+    brazil, germany = (calendar_days(c, calendar(), date(2017, 4, 1), date(2017, 4, 30)) for c in ("BR", "DE"))
     assert open_between(brazil, *tiradentes) == 1
     assert open_between(germany, *tiradentes) == 2
 
@@ -125,9 +123,7 @@ def test_no_minutes_after_closing_are_the_next_opening():
     assert [str(moment) for moment in found] == ["2026-03-09 08:00:00+00:00", "2026-03-06 17:00:00+00:00"]
 
 
-moments = st.integers(0, 365 * 1440).map(
-    lambda minute: datetime(2025, 12, 1, tzinfo=UTC) + timedelta(minutes=minute)
-)
+moments = st.integers(0, 365 * 1440).map(lambda minute: datetime(2025, 12, 1, tzinfo=UTC) + timedelta(minutes=minute))
 shops = st.sampled_from([BERLIN, SAO_PAULO, NEW_YORK])
 plans = st.sampled_from(
     [calendar(), calendar("00:00", "23:59", weekend=()), calendar("02:30", "03:10", weekend=("sunday",))]
@@ -142,9 +138,7 @@ def minute_by_minute(start: datetime, minutes: int, shop: Shop, plan: Calendar) 
     moment = start
     while True:
         local = moment.astimezone(zone)
-        is_open = (
-            local.date() in open_days and plan.hours.opens <= local.time().replace(fold=0) < plan.hours.closes
-        )
+        is_open = local.date() in open_days and plan.hours.opens <= local.time().replace(fold=0) < plan.hours.closes
         if is_open and minutes == 0:
             return moment
         minutes -= is_open
@@ -158,22 +152,16 @@ def test_business_minutes_are_those_counted_one_by_one(start, minutes, shop):
     walked = minute_by_minute(start, minutes, shop, calendar())
     closing = found.astimezone(ZoneInfo(shop.time_zone)).time() == calendar().hours.closes
     # A deadline at closing time is not carried over to the next opening.
-    assert found == walked or (
-        closing and minute_by_minute(found.to_pydatetime(), 0, shop, calendar()) == walked
-    )
+    assert found == walked or (closing and minute_by_minute(found.to_pydatetime(), 0, shop, calendar()) == walked)
 
 
 @settings(max_examples=80, deadline=None)
-@given(
-    several=st.lists(st.tuples(moments, st.integers(0, 5000)), min_size=1, max_size=5), shop=shops, plan=plans
-)
+@given(several=st.lists(st.tuples(moments, st.integers(0, 5000)), min_size=1, max_size=5), shop=shops, plan=plans)
 def test_many_starts_and_one_start_have_one_answer_and_more_minutes_are_never_sooner(several, shop, plan):
     starts = pd.Series([pd.Timestamp(start) for start, _ in several]).dt.as_unit("us")
     minutes = np.array([count for _, count in several])
     together = add_business_minutes(starts, minutes, shop, plan)
-    alone = [
-        add_business_minutes(starts[n : n + 1], int(m), shop, plan).iloc[0] for n, m in enumerate(minutes)
-    ]
+    alone = [add_business_minutes(starts[n : n + 1], int(m), shop, plan).iloc[0] for n, m in enumerate(minutes)]
     assert list(together) == alone
     assert (together >= starts).all()
     assert (add_business_minutes(starts, minutes + 1, shop, plan) > together).all()

@@ -17,9 +17,7 @@ FACTS = {
 
 
 def test_an_expression_names_what_it_reads():
-    read = parse(
-        "approved and not handed_over and 0 < hours_past_ship_by <= paid / 2 or known(service)", FACTS
-    )
+    read = parse("approved and not handed_over and 0 < hours_past_ship_by <= paid / 2 or known(service)", FACTS)
     assert names_read(read) == ("approved", "handed_over", "hours_past_ship_by", "paid", "service")
 
 

@@ -38,9 +38,7 @@ def test_every_rule_answers_and_none_hides_another(small):
 
 
 def test_a_no_is_left_out_and_an_unknown_is_not(small):
-    found = judge(
-        small, frame(LATE | {"hours": None}, LATE | {"order_id": "A0", "late": False, "hours": 0.0}), AS_OF
-    )
+    found = judge(small, frame(LATE | {"hours": None}, LATE | {"order_id": "A0", "late": False, "hours": 0.0}), AS_OF)
     assert answers(found) == [
         ("A1", "owed", "yes"),
         ("A1", "slow", "unknown"),
@@ -83,12 +81,8 @@ def test_a_declared_fact_that_the_frame_lacks_is_refused(small):
 def test_no_orders_give_no_findings_no_scores_and_no_proposals(small, shop):
     facts = frame(LATE).head(0)
     found = judge(small, facts, AS_OF)
-    assert (
-        len(found) == len(score(small, found, facts, AS_OF, shop)) == len(proposals(small, found, facts)) == 0
-    )
-    assert list(score(small, found, facts, AS_OF, shop)) == list(
-        score(small, *seen(small, LATE), AS_OF, shop)
-    )
+    assert len(found) == len(score(small, found, facts, AS_OF, shop)) == len(proposals(small, found, facts)) == 0
+    assert list(score(small, found, facts, AS_OF, shop)) == list(score(small, *seen(small, LATE), AS_OF, shop))
     assert list(proposals(small, found, facts)) == list(proposals(small, *seen(small, LATE)))
 
 

@@ -18,9 +18,7 @@ def frame(*rows: dict[str, object]) -> pd.DataFrame:
         "hours": "Float64",
         "amount": "Int64",
     }
-    return pd.DataFrame(
-        {name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in kinds.items()}
-    )
+    return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in kinds.items()})
 
 
 def proposed(policy, *rows, as_of=None):
@@ -81,6 +79,4 @@ def test_proposals_are_sorted_and_each_stays_the_same_whoever_else_is_proposed_f
     orders = [LATE | {"order_id": name, "amount": len(name) * 100} for name in ("C", "AA", "BBB")]
     together = proposed(small, *orders)
     assert [row["order_id"] for row in together] == ["AA", "BBB", "C"]
-    assert together == sorted(
-        (proposed(small, order)[0] for order in orders), key=lambda row: row["order_id"]
-    )
+    assert together == sorted((proposed(small, order)[0] for order in orders), key=lambda row: row["order_id"])

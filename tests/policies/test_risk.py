@@ -22,9 +22,7 @@ def frame(*rows: dict[str, object]) -> pd.DataFrame:
         "hours": "Float64",
         "amount": "Int64",
     }
-    return pd.DataFrame(
-        {name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in kinds.items()}
-    )
+    return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=kind) for name, kind in kinds.items()})
 
 
 @pytest.fixture
@@ -63,16 +61,13 @@ def test_the_worst_finding_names_the_team_and_its_member(weigh):
 
 def test_sev1_is_due_in_half_an_hour_and_sev3_in_a_business_day(weigh):
     due = [
-        order["due_at"].isoformat()
-        for order in weigh(LATE | {"hours": 101.0}, LATE | {"order_id": "A2", "hours": 1.0})
+        order["due_at"].isoformat() for order in weigh(LATE | {"hours": 101.0}, LATE | {"order_id": "A2", "hours": 1.0})
     ]
     assert due == ["2026-03-02T09:30:00+00:00", "2026-03-03T17:00:00+00:00"]
 
 
 def test_priority_is_expected_loss_times_urgency_by_effort(weigh):
-    first, second = weigh(
-        LATE | {"hours": 24.0, "amount": 0}, LATE | {"order_id": "A2", "hours": 48.0, "amount": 400}
-    )
+    first, second = weigh(LATE | {"hours": 24.0, "amount": 0}, LATE | {"order_id": "A2", "hours": 48.0, "amount": 400})
     assert first["priority"] == 0.0
     assert second["priority"] == pytest.approx(400 * 0.5 * 2 * 2**2 / 10)
 

@@ -88,9 +88,7 @@ def column(values, kind, dtype):
     if kind == "timestamp":
         found = pd.Series([None if value is pd.NaT else value for value in values], dtype=object)
         return (
-            found
-            if dtype == "object"
-            else pd.to_datetime(found, utc=True).astype("datetime64[us, UTC]").astype(dtype)
+            found if dtype == "object" else pd.to_datetime(found, utc=True).astype("datetime64[us, UTC]").astype(dtype)
         )
     if kind in ("number", "integer") and dtype == "float64":
         return pd.Series([np.nan if pd.isna(value) else value for value in values], dtype=dtype)
@@ -131,8 +129,7 @@ def test_losing_evidence_never_turns_an_answer_round(text, row, data):
 
 def answers(truth: Truth) -> list[Answer]:
     return [
-        Answer.yes if yes else Answer.no if no else Answer.unknown
-        for yes, no in zip(truth.yes, truth.no, strict=True)
+        Answer.yes if yes else Answer.no if no else Answer.unknown for yes, no in zip(truth.yes, truth.no, strict=True)
     ]
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from control_tower.errors import ServerError
 from control_tower.locks import is_taken
-from control_tower.server import Server, prefect_environment, running_server, use
+from control_tower.server import Server, prefect_environment, running_server, server_environment, use
 from control_tower.settings import Settings, settings
 
 HOLD = """
@@ -31,7 +31,7 @@ with running_server(settings(), port=0) as server:
 """
 
 
-UP = "from functools import partial; from desk.up import up; up(write=partial(print, flush=True))"
+UP = "from desk.up import up; up()"
 PROFILE = 'active = "mine"\n\n[profiles.mine]\nPREFECT_API_URL = "http://127.0.0.1:1/api"\n'
 
 
@@ -206,9 +206,17 @@ def test_loopback_is_reached_without_the_users_proxy(tmp_path: Path, monkeypatch
 
 
 def test_the_users_database_stays_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", "postgresql+asyncpg://somewhere/prefect")
-    found = prefect_environment(Settings(home=tmp_path))
-    assert found["PREFECT_SERVER_DATABASE_CONNECTION_URL"] == "postgresql+asyncpg://somewhere/prefect"
+    name = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
+    assert server_environment(tmp_path, 4200)[name] == f"sqlite+aiosqlite:///{tmp_path}/prefect.db"
+    monkeypatch.setenv(name, "postgresql+asyncpg://somewhere/prefect")
+    assert server_environment(tmp_path, 4200)[name] == "postgresql+asyncpg://somewhere/prefect"
+
+
+def test_two_towers_in_one_process_never_share_a_database(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        use(Settings(home=tmp_path / name))
+        assert os.environ["PREFECT_HOME"] == str(tmp_path / name / "prefect")
+        assert "PREFECT_SERVER_DATABASE_CONNECTION_URL" not in os.environ
 
 
 def test_nobody_else_can_read_prefects_folder(tmp_path: Path) -> None:

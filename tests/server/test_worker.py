@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -79,9 +80,7 @@ def comes_true(condition: Callable[[], bool], within: float = 20.0) -> bool:
     return True
 
 
-def test_two_workers_race_and_each_run_happens_once(
-    client: Any, case: tuple[UUID, Any], tmp_path: Path
-) -> None:
+def test_two_workers_race_and_each_run_happens_once(client: Any, case: tuple[UUID, Any], tmp_path: Path) -> None:
     """They have different homes, so that nothing but the server's own rule keeps them apart."""
     from control_tower.pause import resume
     from desk.worker import work
@@ -104,10 +103,23 @@ def test_two_workers_race_and_each_run_happens_once(
     assert {subject: HAPPENED[subject] for subject in subjects} == dict.fromkeys(subjects, 1)
 
 
+def test_of_eight_workers_that_reach_for_one_run_one_gets_it(client: Any, case: tuple[UUID, Any]) -> None:
+    from desk.worker import _claim
+
+    run = client.create_flow_run_from_deployment(case[0], parameters={"subject": "reach"}).id
+    at_once = threading.Barrier(8)
+
+    def reach(_: int) -> bool:
+        at_once.wait()
+        return _claim(run) is not None
+
+    with ThreadPoolExecutor(8) as workers:
+        assert sum(workers.map(reach, range(8))) == 1
+    client.delete_flow_run(run)
+
+
 @pytest.mark.parametrize("does", ["fail", "exit"])
-def test_a_run_that_breaks_off_never_takes_the_worker_along(
-    client: Any, case: tuple[UUID, Any], does: str
-) -> None:
+def test_a_run_that_breaks_off_never_takes_the_worker_along(client: Any, case: tuple[UUID, Any], does: str) -> None:
     from desk.worker import recover, work
 
     deployment, flow = case
@@ -130,17 +142,19 @@ def test_a_woken_run_starts_within_a_second_and_a_half(client: Any, case: tuple[
     assert not is_worked(settings())
     worker = threading.Thread(target=work, args=({deployment: flow}, settings()), kwargs={"stop": stop})
     worker.start()
-    assert comes_true(lambda: is_worked(settings()))
-    time.sleep(0.5)
     waited = []
-    for subject, run in runs.items():
-        began = time.monotonic()
-        resume(run)
-        assert comes_true(lambda subject=subject: HAPPENED[subject] == 1)
-        waited.append(time.monotonic() - began)
-    assert recover({deployment: flow}, settings()) == {}, "its process lives, so it is nobody's to recover"
-    stop.set()
-    worker.join()
+    try:
+        assert comes_true(lambda: is_worked(settings()))
+        time.sleep(0.5)
+        for subject, run in runs.items():
+            began = time.monotonic()
+            resume(run)
+            assert comes_true(lambda subject=subject: HAPPENED[subject] == 1)
+            waited.append(time.monotonic() - began)
+        assert recover({deployment: flow}, settings()) == {}, "its process lives: nobody's to recover"
+    finally:
+        stop.set()
+        worker.join()
     assert client.read_flow_run(runs["c"]).state_name == "Completed", "what was under way was finished"
     assert min(waited) < 1.5, waited
 

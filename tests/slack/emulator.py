@@ -93,9 +93,7 @@ class Emulator:
             return {"error": "msg_too_long"}
         for message in self.messages:
             if message["ts"] == given["ts"]:
-                message.update(
-                    {name: given[name] for name in ("text", "blocks", "metadata") if name in given}
-                )
+                message.update({name: given[name] for name in ("text", "blocks", "metadata") if name in given})
                 return self._too_long(given) or {"channel": CHANNEL["id"], "ts": given["ts"]}
         return {"error": "message_not_found"}
 
@@ -109,9 +107,7 @@ class Emulator:
         return self._page([one for one in self.messages if not one["thread_ts"]], given)
 
     def conversations_replies(self, given: dict[str, Any]) -> dict[str, Any]:
-        return self._page(
-            [one for one in self.messages if given["ts"] in (one["ts"], one["thread_ts"])], given
-        )
+        return self._page([one for one in self.messages if given["ts"] in (one["ts"], one["thread_ts"])], given)
 
     def _page(self, messages: list[dict[str, Any]], given: dict[str, Any]) -> dict[str, Any]:
         if given["channel"] != CHANNEL["id"]:

@@ -20,9 +20,7 @@ from control_tower.slack.messages import case_message, digest_message
 from control_tower.slack.outbox import Delivered, Outbox, OutboxMessage
 
 
-def test_without_a_token_the_same_text_is_on_the_console(
-    outbox: Outbox, cases: ModuleType, tmp_path: Path
-) -> None:
+def test_without_a_token_the_same_text_is_on_the_console(outbox: Outbox, cases: ModuleType, tmp_path: Path) -> None:
     written: list[str] = []
     console = open_channel(Settings(home=tmp_path), written.append)
     message = case_message(cases.a_case(), [cases.a_proposal()], "rejected by Ann: R&D <kept> it")

@@ -77,9 +77,7 @@ def test_a_post_without_an_answer_is_found_and_not_repeated(
     done = outbox.deliver(channel(timeout=1), now=cases.NOW)
     assert (done.posted, done.failed, done.left) == (0, 1, 1)
     assert (row(outbox).state, bool(row(outbox).last_error)) == ("unknown", True)
-    assert outbox.deliver(channel(), now=cases.NOW) == Delivered(
-        left=1
-    )  # not at once: Slack may still be at it
+    assert outbox.deliver(channel(), now=cases.NOW) == Delivered(left=1)  # not at once: Slack may still be at it
     assert outbox.deliver(channel(), now=cases.NOW + MINUTE) == Delivered(posted=1)
     assert said(slack) == ["case:case-1001"]
     assert (row(outbox).state, row(outbox).last_error) == ("delivered", "")
@@ -346,9 +344,7 @@ def test_no_token_is_ever_in_the_outbox_or_a_log(
         b'{"ok": false, "error": "invalid_auth", "x": "%s"}' % echo,
     ]
     outbox.put([told(number) for number in range(4)])
-    slack.meet(
-        "chat.postMessage", *[emulator.Fault(body=body) for body in answers], emulator.Fault(drop=True)
-    )
+    slack.meet("chat.postMessage", *[emulator.Fault(body=body) for body in answers], emulator.Fault(drop=True))
     errors = [outbox.deliver(channel(), now=cases.NOW, limit=1).error for _ in range(4)]
     with Session(outbox.engine) as session:
         kept = "".join(repr(one.model_dump()) for one in session.scalars(select(OutboxMessage)))

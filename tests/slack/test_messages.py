@@ -101,9 +101,7 @@ def test_history_shows_the_latest(cases: ModuleType) -> None:
 
 
 def test_the_same_case_is_the_same_message(cases: ModuleType) -> None:
-    first, later = (
-        cases.a_case(evidence={"as_of": at, "facts": (), "tables": {}}) for at in _two_moments(cases.NOW)
-    )
+    first, later = (cases.a_case(evidence={"as_of": at, "facts": (), "tables": {}}) for at in _two_moments(cases.NOW))
     assert case_message(first, [], "open").digest == case_message(later, [], "open").digest
     assert case_message(first, [], "open").digest != case_message(first, [], "closed: shipped").digest
 
@@ -114,15 +112,11 @@ def _two_moments(now: datetime) -> list[datetime]:
 
 def test_a_digest_counts_what_a_team_has_open(cases: ModuleType) -> None:
     opened = [
-        cases.a_case(
-            f"case-{number}", priority=float(number), due_at=datetime(2026, 1, 1 + number, tzinfo=UTC)
-        )
+        cases.a_case(f"case-{number}", priority=float(number), due_at=datetime(2026, 1, 1 + number, tzinfo=UTC))
         for number in range(12)
     ]
     opened.append(
-        cases.a_case(
-            "case-eur", kinds=("no_scan",), severity=Severity.sev1, money=Money(amount=500, currency="EUR")
-        )
+        cases.a_case("case-eur", kinds=("no_scan",), severity=Severity.sev1, money=Money(amount=500, currency="EUR"))
     )
     message = digest_message(
         "fulfilment", "main", "warehouse", opened, run="2026-01-05", opened=3, updated=2, closed=1, waiting=4
@@ -144,26 +138,20 @@ def test_a_digest_counts_what_a_team_has_open(cases: ModuleType) -> None:
 
 
 def test_a_team_with_nothing_open_is_told_so(cases: ModuleType) -> None:
-    message = digest_message(
-        "fulfilment", "main", "warehouse", [], run="2026-01-05", opened=0, updated=0, closed=2
-    )
+    message = digest_message("fulfilment", "main", "warehouse", [], run="2026-01-05", opened=0, updated=0, closed=2)
     assert "0 open: 0 opened, 0 updated, 2 closed by this run" in message.text
     assert "no proposal waits" in message.text
 
 
 hostile = st.one_of(
     st.text(max_size=400),
-    st.sampled_from(
-        ["&" * 20_000, '"' * 20_000, "😀" * 20_000, "\\" * 20_000, "<!channel>", "\x00", "_", "`*"]
-    ),
+    st.sampled_from(["&" * 20_000, '"' * 20_000, "😀" * 20_000, "\\" * 20_000, "<!channel>", "\x00", "_", "`*"]),
 )
 
 
 @setting(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(told=st.lists(hostile, min_size=8, max_size=8), many=st.integers(1, 40))
-def test_whatever_the_evidence_says_slack_takes_the_message(
-    cases: ModuleType, told: list[str], many: int
-) -> None:
+def test_whatever_the_evidence_says_slack_takes_the_message(cases: ModuleType, told: list[str], many: int) -> None:
     for message in _messages(cases, told, many):
         assert_slack_takes(message)
 
@@ -171,8 +159,7 @@ def test_whatever_the_evidence_says_slack_takes_the_message(
 def _messages(cases: ModuleType, told: list[str], many: int) -> list[Message]:
     sentence, owner, pivot, order, reason, standing, target, kind = told
     findings = tuple(
-        cases.a_finding(f"{number}{sentence}", order_id=order, missing=(kind, reason))
-        for number in range(many)
+        cases.a_finding(f"{number}{sentence}", order_id=order, missing=(kind, reason)) for number in range(many)
     )
     case = cases.a_case(
         findings=findings,
@@ -186,9 +173,7 @@ def _messages(cases: ModuleType, told: list[str], many: int) -> list[Message]:
     proposals = [cases.a_proposal(f"{number}{order}", reason=reason, target=target) for number in range(many)]
     return [
         case_message(case, proposals, standing, [reason] * many, settled={proposals[0].id: reason}),
-        digest_message(
-            kind, order, owner, [case] * many, run=pivot, opened=1, updated=2, closed=3, waiting=4
-        ),
+        digest_message(kind, order, owner, [case] * many, run=pivot, opened=1, updated=2, closed=3, waiting=4),
     ]
 
 

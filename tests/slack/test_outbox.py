@@ -153,9 +153,7 @@ def test_news_that_comes_while_a_message_is_sent_goes_out_next(
     answered = threading.Event()
     slack.meet("chat.postMessage", emulator.Fault(accept=True, until=answered))
     outbox.put([told()])
-    deliverer = threading.Thread(
-        target=outbox.deliver, args=(channel(5),), kwargs={"now": cases.NOW, "limit": 1}
-    )
+    deliverer = threading.Thread(target=outbox.deliver, args=(channel(5),), kwargs={"now": cases.NOW, "limit": 1})
     deliverer.start()
     assert slack.met.wait(5)
     outbox.put([told(standing="closed: shipped")])

@@ -46,10 +46,7 @@ def frames_of(path: Path) -> Frames:
     shop = EmbeddedShop(f"sqlite:///{path}")
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
-    return {
-        table: connection.sql(shop.relation(connection, table, kinds_of(table))).df()
-        for table in shop.tables()
-    }
+    return {table: connection.sql(shop.relation(connection, table, kinds_of(table))).df() for table in shop.tables()}
 
 
 def days(moments: pd.Series) -> np.ndarray:
@@ -137,9 +134,7 @@ def pairs(truth: Truth) -> Truths:
     return set(truth.pairs.itertuples(index=False, name=None))
 
 
-def made(
-    folder: Path, as_of: datetime, orders: int = 2500, seed: int = 3, **rest: object
-) -> tuple[Frames, Truth]:
+def made(folder: Path, as_of: datetime, orders: int = 2500, seed: int = 3, **rest: object) -> tuple[Frames, Truth]:
     path = folder / "shop.db"
     truth = generate(path, orders=orders, seed=seed, as_of=as_of, **rest)  # type: ignore[arg-type]
     return frames_of(path), truth
@@ -290,11 +285,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_the_folder_of_parquet_is_the_same_shop(tmp_path: Path) -> None:
     as_of = MOMENTS["a Wednesday morning"]
     frames, truth = made(tmp_path, as_of, orders=500)
-    assert (
-        parquet(tmp_path / "folder", orders=500, seed=3, as_of=as_of)
-        == truth
-        == Truth.of(tmp_path / "folder")
-    )
+    assert parquet(tmp_path / "folder", orders=500, seed=3, as_of=as_of) == truth == Truth.of(tmp_path / "folder")
     for table, frame in frames.items():
         frame = frame.drop(columns="unreadable")
         kept = pd.read_parquet(tmp_path / "folder" / f"{table}.parquet")

@@ -83,9 +83,7 @@ def an_order(order: str, status: str = "approved") -> OrderRow:
     )
 
 
-def a_payment(
-    order: str, amount: int, paid_at: datetime | None, currency: str = "EUR", part: int = 1
-) -> PaymentRow:
+def a_payment(order: str, amount: int, paid_at: datetime | None, currency: str = "EUR", part: int = 1) -> PaymentRow:
     return PaymentRow(
         payment_id=f"P{order}-{part}",
         order_id=order,
@@ -279,9 +277,7 @@ def test_a_reship_can_be_cancelled_until_it_is_handed_over(shop: EmbeddedShop) -
         shop.cancel_reship("key-3", sent.reference)
     again = shop.reship("key-4", "1001", "F1001", "lost")
     with sqlite3.connect(shop.path) as connection:
-        connection.execute(
-            "UPDATE fulfillments SET handed_over_at = 1 WHERE fulfillment_id = ?", (again.reference,)
-        )
+        connection.execute("UPDATE fulfillments SET handed_over_at = 1 WHERE fulfillment_id = ?", (again.reference,))
     with pytest.raises(StoreError, match="handed over; too late"):
         shop.cancel_reship("key-5", again.reference)
     with pytest.raises(StoreError, match="no reship of ours"):

@@ -68,7 +68,7 @@ def parquet(
     from control_tower.stores.generator.writing import write_parquet
 
     tables, truth = make(orders, seed, as_of, rates or Rates(), dirty=dirty, shop=shop)
-    write_parquet(folder, tables)
+    write_parquet(folder, tables, shop)
     truth.save(folder)
     return truth
 

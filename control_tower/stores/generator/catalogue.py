@@ -29,9 +29,7 @@ SILENT_AFTER = np.array([2, 5, 7])
 SHIP_BY_HOUR = 18.0
 CUT_OFF_HOUR = 14
 
-CITIES = np.array(
-    ["Berlin", "Bremen", "Dortmund", "Hamburg", "Hannover", "Köln", "Leipzig", "München", "Stuttgart"]
-)
+CITIES = np.array(["Berlin", "Bremen", "Dortmund", "Hamburg", "Hannover", "Köln", "Leipzig", "München", "Stuttgart"])
 HUBS = np.array(["Bielefeld hub", "Kassel hub", "Leipzig hub", "Nürnberg hub", "Speyer hub"])
 COUNTRIES = np.array(["DE", "AT", "NL"])
 COUNTRY_SHARES = (0.90, 0.07, 0.03)
@@ -41,9 +39,7 @@ SELLERS = 12
 
 HOLD_REASONS = np.array(["HIGH_RISK_OF_FRAUD", "INCORRECT_ADDRESS", "AWAITING_PAYMENT"])
 
-HOURS = np.array(
-    [2, 1, 1, 1, 1, 2, 4, 6, 8, 10, 11, 12, 13, 12, 11, 11, 12, 14, 16, 19, 22, 20, 13, 6], dtype=float
-)
+HOURS = np.array([2, 1, 1, 1, 1, 2, 4, 6, 8, 10, 11, 12, 13, 12, 11, 11, 12, 14, 16, 19, 22, 20, 13, 6], dtype=float)
 """How busy each hour of the shop's day is."""
 WEEKDAYS = np.array([1.15, 1.05, 1.0, 1.0, 0.95, 0.85, 1.10])
 """How busy each day of the week is, from Monday."""

@@ -56,9 +56,7 @@ class Rows:
     def _orders(self) -> pa.Table:
         timeline, orders = self.timeline, len(self.timeline)
         status, since = _standing(timeline)
-        customers = self.chance.zipf(1.6, orders) * 7919 + self.chance.integers(
-            0, max(orders // 2, 1), orders
-        )
+        customers = self.chance.zipf(1.6, orders) * 7919 + self.chance.integers(0, max(orders // 2, 1), orders)
         country = self.chance.choice(shelf.COUNTRIES, orders, p=shelf.COUNTRY_SHARES)
         return self._table(
             "orders",
@@ -124,9 +122,7 @@ class Rows:
                 "order_id": ids,
                 "amount": np.where(voucher, part, np.where(rest, total - part, total)),
                 "currency": self.currency,
-                "method": _named(
-                    np.append(shelf.METHODS, "gift_card"), np.where(voucher, 3, timeline.method[order])
-                ),
+                "method": _named(np.append(shelf.METHODS, "gift_card"), np.where(voucher, 3, timeline.method[order])),
                 "paid_at": np.where(voucher, timeline.placed[order], timeline.approved[order]),
             },
         )
@@ -276,7 +272,7 @@ def _joined(*parts: pa.Array | str) -> pa.Array:
     return pc.binary_join_element_wise(*parts, "")
 
 
-def _column(values: Any, kind: pa.DataType, rows: int) -> pa.Array:  # noqa: ANN401 - one word, an array, or nothing
+def _column(values: Any, kind: pa.DataType, rows: int) -> pa.Array:
     if values is None or isinstance(values, str):
         return pa.repeat(pa.scalar(values, kind), rows)
     if isinstance(values, pa.Array):

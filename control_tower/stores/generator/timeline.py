@@ -215,9 +215,7 @@ def _hand_over(label: Moments, day: Days, overnight: Mask, clock: Clock, chance:
     return clock.at(day, np.where(noon, 12.0, 17.0)) + within(chance, len(day), 0.0, 1.0)
 
 
-def _scans(
-    label: Moments, handed_over: Moments, service: Numbers, clock: Clock, chance: Generator
-) -> Moments:
+def _scans(label: Moments, handed_over: Moments, service: Numbers, clock: Clock, chance: Generator) -> Moments:
     """Four to six scans a parcel, in order."""
     orders = len(label)
     least, most = shelf.TRANSIT_DAYS[service].T

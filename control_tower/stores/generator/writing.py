@@ -51,9 +51,10 @@ def write_shop(path: Path, tables: dict[str, pa.Table], shop: Shop, frozen_at: d
     made.replace(path)
 
 
-def write_parquet(folder: Path, tables: dict[str, pa.Table]) -> None:
-    """Write each table to `<name>.parquet`, with all canonical columns."""
+def write_parquet(folder: Path, tables: dict[str, pa.Table], shop: Shop) -> None:
+    """Write each table to `<name>.parquet`, with all canonical columns, and whose they are to `shop.yaml`."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "shop.yaml").write_text("".join(f"{name}: {value}\n" for name, value in shop.model_dump().items()))
     for name, table in tables.items():
         whole = table.append_column("source", pa.repeat("shop", len(table)))
         whole = whole.append_column("source_id", table[key_of(name)])
@@ -69,9 +70,7 @@ def _refuse_to_overwrite(path: Path) -> None:
     except sqlite3.Error as fault:
         raise StoreError(f"is no shop: {fault}", where=str(path), remedy="name another file") from None
     if filled:
-        raise StoreError(
-            "has orders already", where=str(path), remedy="name another file, or move this one away"
-        )
+        raise StoreError("has orders already", where=str(path), remedy="name another file, or move this one away")
 
 
 def _create(connection: sqlite3.Connection) -> None:
@@ -89,7 +88,7 @@ def _index(connection: sqlite3.Connection) -> None:
 def _insert(connection: sqlite3.Connection, name: str, table: pa.Table) -> None:
     columns = [column.name for column in CANONICAL[name].columns]
     marks = ", ".join("?" * len(columns))
-    sql = f"INSERT INTO {quoted(name)} ({', '.join(map(quoted, columns))}) VALUES ({marks})"  # noqa: S608
+    sql = f"INSERT INTO {quoted(name)} ({', '.join(map(quoted, columns))}) VALUES ({marks})"
     connection.executemany(sql, _tuples(table.select(columns)))
 
 

@@ -1,0 +1,130 @@
+"""A mapping says which column is which; what it can't read is kept, and what it may not do is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import data_contracts
+from control_tower.errors import MappingError, SourceError
+from control_tower.sources.delimited import read_delimited
+from control_tower.sources.folder import FolderSource
+
+MAPPING = """
+shop: {{id: s, time_zone: America/Sao_Paulo, country: BR, currency: BRL}}
+files: {{o: o.csv, p: p.csv}}
+tables:
+  payments:
+    file: p
+    join: {{o: number}}
+    {extra}
+    columns:
+      payment_id: id
+      order_id: number
+      amount: {{column: value, read_as: money}}
+      currency: {{constant: BRL}}
+      method: {{expression: "{expression}"}}
+      paid_at: o.paid
+"""
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    (tmp_path / "o.csv").write_text("number,paid\n1,2018-09-03 18:00:00\n2,\n1,2019-01-01\n")
+    (tmp_path / "p.csv").write_text("id,number,value,kind\na,1,10.50,CARD\nb,2,3,\nc,3,1.005,x\nd,1,ten,x\n")
+    return tmp_path
+
+
+def read(folder: Path, expression: str = "kind", extra: str = "") -> list[dict[str, Any]]:
+    file = folder / "m.yaml"
+    file.write_text(MAPPING.format(expression=expression, extra=extra))
+    source = FolderSource(folder, str(file))
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        relation = source.relation(connection, "payments", data_contracts.load("payments").duckdb_types())
+        return connection.sql(relation).to_arrow_table().to_pylist()
+
+
+def test_money_times_and_joins_come_through_and_a_join_adds_no_row(export: Path) -> None:
+    rows = read(export)
+    assert [row["amount"] for row in rows] == [1050, 300, None, None]
+    assert rows[0]["paid_at"].isoformat() == "2018-09-03T21:00:00+00:00"
+    assert rows[1]["paid_at"] is None
+    assert rows[2]["unreadable"] == "amount: 1.005", "half a cent is not rounded away"
+    assert rows[3]["unreadable"] == "amount: ten"
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("concat(number, '-', lower(kind))", ["1-card", "2-", "3-x", "1-x"]),
+        ("coalesce(kind, 'none')", ["CARD", "none", "x", "x"]),
+        ("'big' if kind == 'CARD' else 'small'", ["big", "small", "small", "small"]),
+    ],
+)
+def test_simple_expressions(export: Path, expression: str, said: list[str]) -> None:
+    assert [row["method"] for row in read(export, expression)] == said
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "__import__('os').system('id')", "read_csv('/etc/passwd')", "(lambda: 1)()", "kind; drop", "[x for x in kind]",
+        "kind.__class__", "f'{kind}'", "(select 1)", "kind[0]", "open('x')", "a" * 2000, "((" * 300, "",
+    ],
+)  # fmt: skip
+def test_code_in_an_expression_is_refused(export: Path, expression: str) -> None:
+    with pytest.raises(MappingError):
+        read(export, expression)
+
+
+def test_where_leaves_rows_out_and_keeps_the_broken_ones(export: Path) -> None:
+    (export / "p.csv").write_text("id,number,value,kind\na,1,10.50,CARD\nb,2,3\nc,3,1,x\n")
+    rows = read(export, extra="where: kind == 'CARD'")
+    assert [row["payment_id"] for row in rows] == ["a", None]
+    assert "3 cells where the header has 4" in rows[1]["unreadable"]
+
+
+def test_an_unknown_key_is_refused_with_its_line(export: Path) -> None:
+    with pytest.raises(MappingError, match=r"m\.yaml:8.*did you mean 'where'"):
+        read(export, extra="wher: kind == 'CARD'")
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"", "has no header"), (b"a,b,a\n1,2,3\n", "names column 'a' twice")])
+def test_a_file_without_a_usable_header_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "x.csv").write_bytes(content)
+    with pytest.raises(SourceError, match=said):
+        read_delimited(tmp_path / "x.csv")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes(b"\xef\xbb\xbfa,b\n1,2\n")
+    assert read_delimited(tmp_path / "x.csv").column_names[:2] == ["a", "b"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.text(max_size=20), st.binary(max_size=20)), min_size=1, max_size=30))
+def test_rows_in_are_rows_out_whatever_is_in_the_cells(tmp_path_factory: Any, cells: list[tuple[str, bytes]]) -> None:
+    def quoted(value: bytes) -> bytes:
+        return b'"' + value.replace(b'"', b'""') + b'"'
+
+    file = tmp_path_factory.mktemp("cells") / "x.csv"
+    lines = [quoted(text.encode("utf-8", "replace")) + b"," + quoted(raw) for text, raw in cells]
+    file.write_bytes(b"a,b\n" + b"\n".join(lines) + b"\n")
+    table = read_delimited(file)
+    assert table.num_rows == len(cells)
+    broken = [reason is not None for reason in table["_broken"].to_pylist()]
+
+    def is_text(raw: bytes) -> bool:
+        try:
+            raw.decode("utf-8")
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    assert broken == [not is_text(raw) for _, raw in cells]
