@@ -65,6 +65,10 @@ def server_environment(folder: Path, port: int) -> dict[str, str]:
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         # Prefect lets every web page in the user's browser call the API; only its own UI has business there.
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{LOOPBACK}:{port},http://localhost:{port}",
+        # Without it the UI asks port 4200, whichever port it was served from: perhaps another tower's.
+        "PREFECT_SERVER_UI_API_URL": f"http://{LOOPBACK}:{port}/api",
+        # The second UI calls home whatever DO_NOT_TRACK says, and has no Resume form.
+        "PREFECT_SERVER_UI_V2_ENABLED": "false",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
         "PREFECT_CLI_COLORS": "false",
     }
@@ -254,7 +258,7 @@ def _did_not_start(folder: Path, what: str) -> ServerError:
     text = _log(folder)
     secret = urlsplit(os.environ.get("PREFECT_SERVER_DATABASE_CONNECTION_URL", "")).password
     tail = "\n".join((text.replace(secret, "***") if secret else text).splitlines()[-12:])
-    remedy = FASTAPI if "Body()" in tail or "fastapi" in tail else f"the whole log is {folder}/server.log"
+    remedy = FASTAPI if "Body() got an unexpected" in tail else f"the whole log is {folder}/server.log"
     return ServerError(f"Prefect's server did not start: {what}\n{tail}\n", where=str(folder), remedy=remedy)
 
 

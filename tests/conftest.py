@@ -18,6 +18,7 @@ HOME = Path(tempfile.mkdtemp(prefix="tower-tests-"))
 for name in [name for name in os.environ if name.startswith(("PREFECT_", "TOWER_")) and name != "TOWER_DATA"]:
     del os.environ[name]
 os.environ["TOWER_HOME"] = str(HOME)
+os.environ["PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS"] = "2"  # so that a test can see it turn
 
 from control_tower.server import Server, running_server, use  # noqa: E402
 from control_tower.settings import Settings, settings  # noqa: E402

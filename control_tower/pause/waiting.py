@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import closing, suppress
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -16,8 +19,10 @@ from prefect.client.schemas.objects import FlowRun, FlowRunInput, State
 from prefect.client.schemas.responses import OrchestrationResult, SetStateStatus
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.exceptions import ObjectNotFound, Pause
+from prefect.settings import PREFECT_SERVER_DATABASE_CONNECTION_URL
 from prefect.states import Scheduled
 from prefect.utilities.engine import propose_state_sync
+from sqlalchemy import make_url
 
 from control_tower.errors import NotFound, ServerError
 from control_tower.pause.form import (
@@ -53,6 +58,8 @@ def answer(flow_run_id: UUID | None = None) -> FormAnswer | None:
         rows = _rows(client, run)
         typed = [row for row in rows if row.key.endswith("-response")]
         _erase(client, run, typed)
+    if typed:
+        _wipe()
     key, attempt = _latest(rows, run)
     latest = response_key(f"{key}-{attempt}")
     return next((understood(row.value) for row in typed if row.key == latest), None)
@@ -124,6 +131,18 @@ def _erase(client: SyncPrefectClient, run: UUID, rows: Sequence[FlowRunInput]) -
             client.delete_flow_run_input(run, row.key)
         except ObjectNotFound:
             continue
+
+
+def _wipe() -> None:
+    """Empty the write-ahead log of Prefect's SQLite, where erased rows would stay until overwritten.
+
+    Other databases, and one that is busy or not on this machine, are left to their own ways.
+    """
+    url = make_url(PREFECT_SERVER_DATABASE_CONNECTION_URL.value() or "sqlite://")
+    if url.get_backend_name() != "sqlite" or not url.database or not Path(url.database).is_file():
+        return
+    with closing(sqlite3.connect(url.database, timeout=5.0)) as database, suppress(sqlite3.OperationalError):
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def resume(flow_run_id: UUID | str) -> Wake:

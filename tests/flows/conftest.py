@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,12 +106,32 @@ class Tower:
         return [amount for (amount,) in rows]
 
 
+@contextmanager
+def own_tower(folder: Path, flows: dict[UUID, Any]) -> Iterator[Tower]:
+    """A tower whose ledger, shop and artifacts lie in a folder, for as long as the block lasts."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("TOWER_LEDGER_URL", f"sqlite:///{folder / 'ledger.db'}")
+        environment.setenv("TOWER_SHOP_URL", f"sqlite:///{folder / 'shop.db'}")
+        environment.setenv("TOWER_ARTIFACTS_URL", (folder / "artifacts").as_uri())
+        yield Tower(settings(), flows)
+
+
 @pytest.fixture
-def tower(tmp_path: Path, deployed: dict[UUID, Any], monkeypatch: pytest.MonkeyPatch) -> Tower:
-    monkeypatch.setenv("TOWER_LEDGER_URL", f"sqlite:///{tmp_path / 'ledger.db'}")
-    monkeypatch.setenv("TOWER_SHOP_URL", f"sqlite:///{tmp_path / 'shop.db'}")
-    monkeypatch.setenv("TOWER_ARTIFACTS_URL", (tmp_path / "artifacts").as_uri())
-    return Tower(settings(), deployed)
+def tower(tmp_path: Path, deployed: dict[UUID, Any]) -> Iterator[Tower]:
+    with own_tower(tmp_path, deployed) as mine:
+        yield mine
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory, deployed: dict[UUID, Any]) -> Iterator[Tower]:
+    """One tower for a file of tests: its lane has run live, and proposals of every action wait.
+
+    The shop is like no other, for tests share one Prefect server, where the same proposal is the same run.
+    """
+    with own_tower(tmp_path_factory.mktemp("watched"), deployed) as mine:
+        mine.fill(2500, seed=int(time.time()), as_of=datetime.now(UTC).replace(microsecond=0))
+        mine.watch(as_of=None)
+        yield mine
 
 
 @pytest.fixture

@@ -63,7 +63,13 @@ def test_the_exceptions_of_olist_are_those_that_are_known(tower: Any, olist: Pat
 
 
 @pytest.mark.parametrize(
-    ("moment", "stuck"), [("2017-12-01", 387), ("2018-03-01", 493), ("2018-06-01", 575), ("2018-08-15", 618)]
+    ("moment", "stuck"),
+    [
+        ("2017-12-01", 387),
+        pytest.param("2018-03-01", 493, marks=pytest.mark.large),
+        pytest.param("2018-06-01", 575, marks=pytest.mark.large),
+        ("2018-08-15", 618),
+    ],
 )
 def test_a_look_back_uses_nothing_that_happened_later(
     tower: Any, olist: Path, tmp_path: Path, moment: str, stuck: int

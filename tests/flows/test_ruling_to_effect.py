@@ -14,18 +14,10 @@ from prefect.states import Completed, Running, Scheduled
 from control_tower.errors import AlreadyRuled
 from control_tower.ledger.approvers import enrol, revoke
 from control_tower.ledger.cases import find_proposal
-from control_tower.ledger.effects import find_effect, list_effects
+from control_tower.ledger.effects import find_effect
 from control_tower.nouns import Action, EffectState, Proposal, Verdict
 from control_tower.pause import resume
 from control_tower.stores.shop import sqlite_file
-
-
-@pytest.fixture
-def watched(tower: Any) -> Any:
-    """A tower whose lane has run live, with proposals of every action waiting."""
-    tower.fill(900, as_of=datetime.now(UTC).replace(microsecond=0))
-    tower.watch(as_of=None)
-    return tower
 
 
 def run_of(tower: Any, proposal: Proposal) -> str:
@@ -66,7 +58,7 @@ def test_a_rejected_reship_leaves_no_trace_in_the_shop(watched: Any) -> None:
     resume(run_of(watched, proposal))
     watched.work()
     assert watched.shop.find(proposal.digest) is None
-    assert not list_effects(watched.ledger)
+    assert find_effect(watched.ledger, proposal.digest) is None
     assert find_proposal(watched.ledger, proposal.digest).standing == "rejected"
 
 
@@ -81,7 +73,7 @@ def test_a_run_woken_or_forced_without_a_ruling_does_nothing(watched: Any, force
             client.set_flow_run_state(UUID(run), forced(), force=True)
     watched.work()
     assert watched.refunds(proposal.order_id) == before
-    assert not list_effects(watched.ledger)
+    assert find_effect(watched.ledger, proposal.digest) is None
     if forced in (None, Scheduled):
         assert state_of(run).is_paused(), "it waits again"
     watched.rule(proposal)
@@ -117,14 +109,14 @@ def test_the_form_rules_like_the_command_does(watched: Any) -> None:
 
 def test_a_wrong_token_in_the_form_pauses_again_and_says_why(watched: Any) -> None:
     proposal = watched.waiting(Action.refund)[0]
-    enrol(watched.ledger, "bo", datetime.now(UTC))
+    enrol(watched.ledger, "cy", datetime.now(UTC))
     run = run_of(watched, proposal)
-    typed = {"approver": "bo", "token": "tower_forged", "verdict": "approve", "reason": ""}
+    typed = {"approver": "cy", "token": "tower_forged", "verdict": "approve", "reason": ""}
     with get_client(sync_client=True) as client:
         client.resume_flow_run(UUID(run), run_input=typed)
     watched.work()
     assert state_of(run).is_paused()
-    assert not list_effects(watched.ledger)
+    assert find_effect(watched.ledger, proposal.digest) is None
     with get_client(sync_client=True) as client:
         rows = client.filter_flow_run_input(UUID(run), key_prefix="", limit=100, exclude_keys=set())
     descriptions = [row.value for row in rows if row.key.endswith("description")]
@@ -156,10 +148,10 @@ def test_when_the_evidence_has_changed_the_ruling_is_void(watched: Any) -> None:
 
 def test_an_approver_revoked_after_the_ruling_moves_no_money(watched: Any) -> None:
     proposal = watched.waiting(Action.refund)[0]
-    watched.rule(proposal)
-    revoke(watched.ledger, "ana", datetime.now(UTC))
+    watched.rule(proposal, name="rae")
+    revoke(watched.ledger, "rae", datetime.now(UTC))
     before = watched.refunds(proposal.order_id)
     resume(run_of(watched, proposal))
     watched.work()
     assert watched.refunds(proposal.order_id) == before
-    assert not list_effects(watched.ledger)
+    assert find_effect(watched.ledger, proposal.digest) is None

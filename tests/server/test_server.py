@@ -122,14 +122,23 @@ def test_a_third_command_joins_and_leaves_the_others_in_peace(
     assert is_alive(held.server)
 
 
-def test_up_says_where_to_look_and_takes_down_what_it_brought_up(held: Held, another_tower: Settings) -> None:
-    up = subprocess.Popen(
+@pytest.fixture
+def up(held: Held) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
         [sys.executable, "-c", UP],
         env=held.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_up_says_where_to_look_and_takes_down_what_it_brought_up(
+    held: Held, another_tower: Settings, up: subprocess.Popen[str]
+) -> None:
     assert up.stdout
     shown: list[str] = []
     while "Ctrl-C" not in (shown[-1] if shown else ""):
@@ -139,13 +148,14 @@ def test_up_says_where_to_look_and_takes_down_what_it_brought_up(held: Held, ano
     assert held.told[0][1].removesuffix("/api") in text
     assert str(another_tower.folder) in text
     assert "watch-fulfilment/watch-fulfilment, resolve-case/resolve-case" in text
-    assert is_taken(another_tower.folder / "prefect" / "workers.lock")
+    workers = another_tower.folder / "prefect" / "workers.lock"
+    assert comes_true(lambda: is_taken(workers))
 
     up.send_signal(signal.SIGTERM)
     rest, errors = up.communicate(timeout=30)
     assert (up.returncode, rest.splitlines()[-1]) == (0, "stopped")
     assert "Traceback" not in errors
-    assert not is_taken(another_tower.folder / "prefect" / "workers.lock")
+    assert not is_taken(workers)
     assert is_alive(held.server), "the other commands still use it"
 
 
@@ -267,6 +277,16 @@ def test_a_folder_of_no_tower_has_no_server_to_join(tmp_path: Path, monkeypatch:
     folder.mkdir()
     (folder / "server.json").write_text(json.dumps({"pid": os.getpid(), "url": "http://127.0.0.1:4200"}))
     assert _ours(folder) is None
+
+
+def test_a_fastapi_that_is_too_new_is_named_as_the_cause(tmp_path: Path) -> None:
+    from control_tower.server import _did_not_start
+
+    said = "TypeError: Body() got an unexpected keyword argument 'min_items'"
+    (tmp_path / "server.log").write_text(f"Traceback ...\n{said}\n")
+    fault = _did_not_start(tmp_path, "it ended with status 1")
+    assert said in fault.what
+    assert "fastapi>=0.139,<0.151" in fault.remedy
 
 
 def test_a_deadline_ends_the_wait_and_the_process(tmp_path: Path, its_environment: dict[str, str]) -> None:
