@@ -14,10 +14,11 @@ help:
 setup: $(VENV)/.ready
 
 # Hashed lock first, then the project itself, editable; nothing to do when both are unchanged.
+# The lock is whole, so pip resolves nothing: with hashes, older ones trip over an extra of a pinned package.
 $(VENV)/.ready: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Control Tower needs Python 3.11, 3.12 or 3.13; set PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
