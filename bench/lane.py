@@ -71,15 +71,18 @@ def validation(folder: Path) -> dict[str, Any]:
     data_contracts.check(data_contracts.load("orders"), pd.DataFrame(), AS_OF)  # imports, once
     found: dict[str, Any] = {}
     for table, by_hand in (("orders", orders_by_hand), ("shipment_events", scans_by_hand)):
-        frame = as_pandas(pq.read_table(folder / f"{table}.parquet"))
+        path = folder / f"{table}.parquet"
+        few = ("status", "currency", "source", "code", "place", "ship_to_country")
+        frame = as_pandas(pq.read_table(path))
         frame["unreadable"] = pd.Series(None, index=frame.index, dtype=pd.StringDtype("pyarrow"))
         frame["visible"] = True
         if table == "orders":
             frame["status_known"] = True
         contract = data_contracts.load(table)
-        data_contracts.check(contract, frame.head(10), AS_OF)
+        coded = frame.astype({name: "category" for name in few if name in frame})  # as the lane reads them
+        data_contracts.check(contract, coded.head(10), AS_OF)
         began = time.perf_counter()
-        checked = data_contracts.check(contract, frame, AS_OF)
+        checked = data_contracts.check(contract, coded, AS_OF)
         contracts = time.perf_counter() - began
         began = time.perf_counter()
         bad = by_hand(frame)

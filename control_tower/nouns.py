@@ -227,6 +227,12 @@ class Effect(Noun):
     detail: str = ""
     at: AwareDatetime
 
+    @property
+    def markdown(self) -> str:
+        """What was done, for the artifact."""
+        money = f" of {self.money}" if self.money else ""
+        return f"**{self.action}{money}** on order {self.order_id}: {self.state} {self.store_reference}".strip()
+
 
 def as_json(moment: datetime) -> str:
     """A moment as ISO 8601 text in UTC."""

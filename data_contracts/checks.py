@@ -110,7 +110,7 @@ def _shape(contract: Contract, frame: pd.DataFrame) -> Iterator[Breach]:
     import pandas as pd
 
     is_type: dict[str, Any] = {
-        "string": pd.api.types.is_string_dtype,
+        "string": _is_text,
         "integer": pd.api.types.is_integer_dtype,
         "boolean": pd.api.types.is_bool_dtype,
         "timestamp": lambda values: isinstance(values.dtype, pd.DatetimeTZDtype),
@@ -126,11 +126,27 @@ def _shape(contract: Contract, frame: pd.DataFrame) -> Iterator[Breach]:
             )
 
 
+def _is_text(values: pd.Series) -> bool:
+    """Text, or categories of text."""
+    import pandas as pd
+
+    kind = values.dtype
+    return bool(pd.api.types.is_string_dtype(kind.categories if isinstance(kind, pd.CategoricalDtype) else kind))
+
+
 def _prepared(contract: Contract, frame: pd.DataFrame) -> pd.DataFrame:
     """The frame by position, with derived columns, and unknown statuses that no rule may rest on."""
+    import pandas as pd
+
     prepared = frame.reset_index(drop=True)
     for name, (first, last) in contract.derived.items():
         prepared[name] = (prepared[last] - prepared[first]).dt.total_seconds() / 86400
+    for rule in contract.rules:
+        for name in EXPECTATIONS[rule.expect].domain:
+            # Two columns of categories can be compared only when they have the same ones.
+            column = str(rule.arguments.get(name))
+            if name != "column" and column in prepared and _is_coded(prepared[column]):
+                prepared[column] = prepared[column].astype(pd.StringDtype("pyarrow"))
     if "status_known" in prepared:
         prepared["status_known"] = prepared["status_known"].fillna(False).astype(bool)
     return prepared
@@ -141,12 +157,8 @@ def _masks(contract: Contract, frame: pd.DataFrame) -> tuple[list[tuple[Rule, An
     import warnings
 
     import numpy as np
-    from great_expectations import execution_engine
-    from great_expectations.validator.metrics_calculator import MetricsCalculator
 
-    # One engine for each call: a shared one gives wrong answers to threads without a word.
-    engine: Any = execution_engine.PandasExecutionEngine
-    calculator = MetricsCalculator(engine(batch_data_dict={contract.name: frame}), show_progress_bars=False)
+    calculator = _calculator(frame)
     masks: list[tuple[Rule, Any]] = []
     counts: list[RuleCount] = []
     for rule in contract.rules:
@@ -156,7 +168,7 @@ def _masks(contract: Contract, frame: pd.DataFrame) -> tuple[list[tuple[Rule, An
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 for arguments in asked(contract, rule):
-                    broken |= _ask(calculator, rule, arguments, frame)
+                    broken |= _ask_of(calculator, rule, arguments, frame)
         except Exception as fault:  # noqa: BLE001 - whatever Great Expectations raises, the rule was not asked
             ran = False
             counts.append(RuleCount(rule.name, rule.severity, f"{rule.sentence} ({type(fault).__name__})", 0, ran))
@@ -177,6 +189,35 @@ def asked(contract: Contract, rule: Rule) -> Iterator[dict[str, Any]]:
         yield from (arguments | {"column_B": name} for name in happened)
     else:
         yield arguments
+
+
+def _is_coded(values: pd.Series) -> bool:
+    import pandas as pd
+
+    return isinstance(values.dtype, pd.CategoricalDtype)
+
+
+def _ask_of(calculator: Any, rule: Rule, arguments: dict[str, Any], frame: pd.DataFrame) -> Any:
+    """The mask of broken rows; of a column of categories, a rule about values asks each value once."""
+    import numpy as np
+    import pandas as pd
+
+    expectation = EXPECTATIONS[rule.expect]
+    name = arguments.get("column")
+    if not (expectation.values and name and "row_condition" not in arguments and _is_coded(frame[name])):
+        return _ask(calculator, rule, arguments, frame)
+    values = pd.DataFrame({name: pd.Series(frame[name].cat.categories, dtype=pd.StringDtype("pyarrow"))})
+    broken = _ask(_calculator(values), rule, arguments, values)
+    return np.append(broken, False)[frame[name].cat.codes.to_numpy()]  # a missing value has code -1, the last
+
+
+def _calculator(frame: pd.DataFrame) -> Any:
+    """Great Expectations over one frame. One for each call: a shared one gives threads wrong answers, silently."""
+    from great_expectations import execution_engine
+    from great_expectations.validator.metrics_calculator import MetricsCalculator
+
+    engine: Any = execution_engine.PandasExecutionEngine
+    return MetricsCalculator(engine(batch_data_dict={"rows": frame}), show_progress_bars=False)
 
 
 def _ask(calculator: Any, rule: Rule, arguments: dict[str, Any], frame: pd.DataFrame) -> Any:

@@ -127,11 +127,19 @@ def outbox(json: Json = False) -> None:
 
 
 @app.command()
-def up() -> None:
+def up(
+    orders: Annotated[
+        int, typer.Option(help="Fill an empty embedded shop with so many orders; 0 leaves it empty.")
+    ] = 1000,
+) -> None:
     """Run server, worker and shop until Ctrl-C, and say where to look."""
+    from desk.shop import open_shop
     from desk.up import up as run_all
 
-    run_all()
+    open_shop(orders)
+    from desk.duties import deliver_messages, wake_ruled
+
+    run_all(every_minute=(wake_ruled, deliver_messages))
 
 
 @app.command()

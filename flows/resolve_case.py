@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
+from control_tower.errors import NoAuthority
 from control_tower.nouns import Verdict
 from flows.lanes import find_lane
 from tasks.act import act
@@ -29,7 +30,10 @@ def resolve_case(proposal: str) -> str:
 
 
 def carry_out(proposal: str) -> str:
-    """What an approval leads to: one effect, or a void ruling when the evidence has changed."""
-    leave = authorise(proposal)
+    """What an approval leads to: one effect, or a void ruling when authority or evidence is gone."""
+    try:
+        leave = authorise(proposal)
+    except NoAuthority as refusal:
+        return void(proposal, refusal.what)
     changed = look_again(leave, find_lane(leave.proposal.lane))
     return void(proposal, changed) if changed else settle(proposal, act(leave))

@@ -50,6 +50,12 @@ class LaneReport(Noun):
     dry_run: bool = False
     looked_back: bool = False
 
+    @property
+    def markdown(self) -> str:
+        """The findings, for the artifact."""
+        rows = [f"| {kind} | {said.yes:,} | {said.unknown:,} |" for kind, said in self.findings.items()]
+        return "\n".join(["| kind | yes | unknown |", "|---|---:|---:|", *rows])
+
 
 @step
 def report(

@@ -87,8 +87,9 @@ def with_context(contract: Contract, gathered: Gathered, tower: Settings) -> pd.
     """A table with the columns of other tables that its rules compare it with, in file order."""
     archive = open_archive(tower.artifacts)
     context = [column for column in contract.context.values() if column.table in gathered.frames]
+    coded = archive.repetitive(gathered.frames[contract.name])
     if not context:
-        frame = archive.frame(gathered.frames[contract.name])
+        frame = archive.frame(gathered.frames[contract.name], coded=coded)
     else:
         joined, picked = [], []
         for number, (table, on) in enumerate(sorted({(column.table, column.on) for column in context})):
@@ -104,13 +105,14 @@ def with_context(contract: Contract, gathered: Gathered, tower: Settings) -> pd.
             ]
         child = literal(archive.location(gathered.frames[contract.name]))
         with joins(tower) as connection:
-            frame = as_pandas(
-                connection.sql(
-                    f"SELECT c.* EXCLUDE (file_row_number), {', '.join(picked)}"
-                    f" FROM read_parquet({child}, file_row_number = true) AS c {' '.join(joined)}"
-                    " ORDER BY c.file_row_number"
-                ).to_arrow_table()
-            )
+            table = connection.sql(
+                f"SELECT c.* EXCLUDE (file_row_number), {', '.join(picked)}"
+                f" FROM read_parquet({child}, file_row_number = true) AS c {' '.join(joined)}"
+                " ORDER BY c.file_row_number"
+            ).to_arrow_table()
+        for name in coded:
+            table = table.set_column(table.column_names.index(name), name, table[name].dictionary_encode())
+        frame = as_pandas(table)
     for column in contract.context.values():
         if column.name not in frame:
             frame[column.name] = None

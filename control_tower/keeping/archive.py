@@ -103,14 +103,34 @@ class Archive:
         pq.write_table(table, written, compression="zstd", compression_level=1)
         return self.keep_file(name, written, contract)
 
-    def frame(self, kept: Kept, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Read a kept frame back; text as Arrow strings, integers and booleans with missing values."""
+    def frame(self, kept: Kept, columns: Sequence[str] | None = None, coded: Sequence[str] = ()) -> pd.DataFrame:
+        """Read a kept frame back; text as Arrow strings, integers and booleans with missing values.
+
+        Args:
+            coded: text columns to read as categories.
+        """
         import pandas as pd
         import pyarrow.parquet as pq
 
         with self.files.open(self.location(kept), "rb") as file:
-            table = pq.read_table(file, columns=list(columns) if columns else None)
+            table = pq.read_table(file, columns=list(columns) if columns else None, read_dictionary=list(coded))
         return pd.DataFrame(as_pandas(table))
+
+    def repetitive(self, kept: Kept) -> list[str]:
+        """The text columns of a kept frame that hold few values many times, by what they take on disk."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        with self.files.open(self.location(kept), "rb") as file:
+            metadata = pq.read_metadata(file)
+        names = metadata.schema.to_arrow_schema()
+        groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+        return [
+            field.name
+            for place, field in enumerate(names)
+            if pa.types.is_string(field.type)
+            and sum(group.column(place).total_uncompressed_size for group in groups) <= 4 * kept.rows
+        ]
 
     def verify(self, shelf: str, digest: str, suffix: str) -> None:
         """Check that what is kept under a digest still has it.

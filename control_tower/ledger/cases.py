@@ -265,6 +265,13 @@ def unopened(ledger: Ledger, lane: str, shop: str) -> list[tuple[CaseRow, Propos
         return [(case, proposal) for case, proposal in session.execute(statement)]
 
 
+def approved_and_unsettled(ledger: Ledger) -> list[str]:
+    """The flow runs of proposals that were approved and have not come to an end."""
+    with ledger.read() as session:
+        statement = select(col(ProposalRow.flow_run_id)).where(col(ProposalRow.standing) == "approved")
+        return [run for run in session.scalars(statement) if run]
+
+
 def withdrawn(ledger: Ledger, lane: str, shop: str) -> dict[str, tuple[str, str]]:
     """Proposals that ask nobody any more and whose run still waits: digest → flow run id and why."""
     with ledger.read() as session:

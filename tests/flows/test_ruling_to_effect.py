@@ -155,3 +155,4 @@ def test_an_approver_revoked_after_the_ruling_moves_no_money(watched: Any) -> No
     watched.work()
     assert watched.refunds(proposal.order_id) == before
     assert find_effect(watched.ledger, proposal.digest) is None
+    assert "no authority any more" in find_proposal(watched.ledger, proposal.digest).detail
