@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from control_tower.errors import SettingError
 from control_tower.settings import Settings
 from control_tower.slack.channel import SlackChannel
-from control_tower.slack.client import Console, open_channel, slack_client
+from control_tower.slack.client import CONSOLE_CASES, Console, open_channel, slack_client
 from control_tower.slack.messages import case_message, digest_message
 from control_tower.slack.outbox import Delivered, Outbox, OutboxMessage
 
@@ -34,7 +34,7 @@ def test_without_a_token_the_same_text_is_on_the_console(outbox: Outbox, cases: 
     assert "closed: shipped" in written[1]
 
 
-def test_every_digest_and_the_first_twenty_cases_are_printed(outbox: Outbox, cases: ModuleType) -> None:
+def test_every_digest_and_the_first_cases_are_printed(outbox: Outbox, cases: ModuleType) -> None:
     written: list[str] = []
     opened = [cases.a_case(f"case-{number}") for number in range(120)]
     outbox.put([case_message(case, [], "open") for case in opened])
@@ -51,8 +51,8 @@ def test_every_digest_and_the_first_twenty_cases_are_printed(outbox: Outbox, cas
         "late shipment · 0",
         "late shipment · 1",
     ]
-    assert len(written) == 2 + 20 + 1
-    assert written[-1] == "and 100 more messages are in the outbox"
+    assert len(written) == 2 + CONSOLE_CASES + 1
+    assert written[-1] == f"and {120 - CONSOLE_CASES} more messages are in the outbox"
     with Session(outbox.engine) as session:
         assert list(session.scalars(select(OutboxMessage.state))) == ["console"] * 122
 

@@ -1,0 +1,156 @@
+"""A worker killed at any moment, then started again: the same cases, one effect."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from prefect.client.orchestration import get_client
+
+from control_tower.keeping.archive import Archive
+from control_tower.keeping.records import runs, verify
+from control_tower.ledger import Ledger
+from control_tower.ledger.approvers import enrol
+from control_tower.ledger.cases import find_proposal, queue, waiting_proposals
+from control_tower.ledger.effects import find_effect
+from control_tower.nouns import Action, EffectState, Proposal
+from control_tower.server import Server
+from control_tower.settings import settings
+from control_tower.stores.generator import generate
+from desk.deploy import deploy
+
+AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+LANE_STEPS = 12
+KILLED = -signal.SIGKILL
+
+
+def environment(folder: Path, shop: Path) -> dict[str, str]:
+    return {
+        "TOWER_LEDGER_URL": f"sqlite:///{folder / 'ledger.db'}",
+        "TOWER_SHOP_URL": f"sqlite:///{shop}",
+        "TOWER_ARTIFACTS_URL": (folder / "artifacts").as_uri(),
+        "AS_OF": AS_OF.isoformat(),
+    }
+
+
+def workers(*plan: tuple[dict[str, str], str, int | str, str]) -> list[int]:
+    """Run workers one after the other; returns how each ended."""
+    nursery = Path(__file__).parent / "nursery.py"
+    done = subprocess.run(
+        [sys.executable, str(nursery), json.dumps(plan)],
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    exits: list[int] = json.loads(done.stdout.splitlines()[-1])
+    return exits
+
+
+def book(folder: Path) -> tuple[Any, Any]:
+    """The cases and the proposals of a ledger, as far as a rerun must repeat them."""
+    ledger = Ledger(f"sqlite:///{folder / 'ledger.db'}")
+    cases = {(row.id, row.material, row.standing) for row in queue(ledger)}
+    return cases, {row.digest for row in waiting_proposals(ledger)}
+
+
+@pytest.mark.parametrize(
+    "steps", [(3, 9, 10), pytest.param(tuple(range(1, LANE_STEPS + 1)), marks=pytest.mark.large)], ids=["some", "all"]
+)
+def test_a_lane_killed_at_a_step_opens_the_same_cases_when_started_again(
+    server: Server, tmp_path: Path, steps: tuple[int, ...]
+) -> None:
+    deploy(settings())
+    shop = tmp_path / "shop.db"
+    generate(shop, orders=250, seed=17, as_of=AS_OF)
+    undisturbed, plan = tmp_path / "undisturbed", []
+    plan.append((environment(undisturbed, shop), "lane", 0, ""))
+    disturbed = {}
+    for step in steps:
+        folder = disturbed[step] = tmp_path / f"killed-{step}"
+        # Half before the record is kept, half after: either way the next run finds the house as it was left.
+        plan.append((environment(folder, shop), "lane", step, "before" if step % 2 else "after"))
+        plan.append((environment(folder, shop), "lane", 0, ""))
+    for folder in (undisturbed, *disturbed.values()):
+        folder.mkdir()
+    exits = workers(*plan)
+    assert exits[0] == 0
+    assert exits[1::2] == [KILLED] * len(steps)
+    assert exits[2::2] == [0] * len(steps)
+    expected = book(undisturbed)
+    assert len(expected[0]) > 5
+    for folder in disturbed.values():
+        assert book(folder) == expected
+        ledger = Ledger(f"sqlite:///{folder / 'ledger.db'}")
+        rows = waiting_proposals(ledger)
+        assert len({row.flow_run_id for row in rows}) == len(rows), "one paused run for each proposal"
+        archive = Archive((folder / "artifacts").as_uri())
+        assert [verify(archive, ledger, run).records for run in runs(ledger)]
+
+
+# Steps of a resumed run by the record that each keeps, and the moments inside the act itself.
+BOUNDARIES: list[tuple[int | str, str]] = [
+    (1, "after"), (2, "before"), (3, "after"), (4, "before"), (5, "after"),
+    ("intend", "after"), ("move", "after"), ("call", "before"), ("call", "after"),
+    (6, "before"), (6, "after"), (7, "before"), (7, "after"), (8, "after"),
+]  # fmt: skip
+INSIDE_THE_ACT: list[tuple[int | str, str]] = [("move", "after"), ("call", "after"), (6, "before")]
+
+
+@pytest.mark.parametrize(
+    "boundaries", [INSIDE_THE_ACT, pytest.param(BOUNDARIES, marks=pytest.mark.large)], ids=["some", "all"]
+)
+def test_a_resumed_run_killed_anywhere_pays_once(
+    server: Server, tmp_path: Path, boundaries: list[tuple[int | str, str]]
+) -> None:
+    deploy(settings())
+    shop = tmp_path / "shop.db"
+    generate(shop, orders=4000, seed=int(datetime.now(UTC).timestamp()), as_of=AS_OF)
+    here = environment(tmp_path, shop)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name, value in here.items():
+            monkeypatch.setenv(name, value)
+        assert workers((here, "lane", 0, "")) == [0]
+        ledger = Ledger(here["TOWER_LEDGER_URL"])
+        token = enrol(ledger, "ana", AS_OF)
+        rows = [Proposal.model_validate(row.body) for row in waiting_proposals(ledger)]
+        refunds = [proposal for proposal in rows if proposal.action is Action.refund]
+        assert len(refunds) >= len(boundaries)
+        chosen = refunds[: len(boundaries)]
+        before = {proposal.order_id: refunded(shop, proposal.order_id) for proposal in chosen}
+        plan = []
+        for proposal, (boundary, moment) in zip(chosen, boundaries, strict=True):
+            asked = here | {"PROPOSAL": proposal.digest, "TOKEN": token}
+            plan += [(asked, "rule", 0, ""), (here, "work", boundary, moment), (here, "work", 0, "")]
+        assert workers(*plan) == [0, KILLED, 0] * len(boundaries)
+        for proposal, killed in zip(chosen, boundaries, strict=True):
+            assert proposal.money
+            paid = refunded(shop, proposal.order_id)
+            assert paid == sorted([*before[proposal.order_id], proposal.money.amount]), f"killed at {killed}"
+            effect = find_effect(ledger, proposal.digest)
+            assert effect and effect.state is EffectState.confirmed
+            assert find_proposal(ledger, proposal.digest).standing == "done"
+        with get_client(sync_client=True) as client:
+            states = [
+                client.read_flow_run(UUID(str(find_proposal(ledger, p.digest).flow_run_id))).state for p in chosen
+            ]
+        assert all(state and state.is_completed() for state in states)
+        archive = Archive(here["TOWER_ARTIFACTS_URL"])
+        assert all(verify(archive, ledger, run).records for run in runs(ledger))
+
+
+def refunded(shop: Path, order: str) -> list[int]:
+    """What the shop's own book says went back on an order."""
+    with sqlite3.connect(shop) as own:
+        rows = own.execute("SELECT amount FROM refunds WHERE order_id = ? ORDER BY amount", (order,))
+        return [amount for (amount,) in rows]
