@@ -1,7 +1,10 @@
-"""What each evidence table promises: ODCS v3 files, read, checked and shown."""
+"""What each evidence table promises: ODCS v3.1 files, read, checked and shown."""
 
 from data_contracts.checks import Breach, Checked, RuleCount, check
-from data_contracts.reader import Column, ContextColumn, Contract, Rule, lint, load, names, read
+from data_contracts.contract import Column, ContextColumn, Contract, Question, Rule
+from data_contracts.pages import write_pages
+from data_contracts.reader import load, names, read
+from data_contracts.soundness import examples, lint
 
 __all__ = [
     "Breach",
@@ -9,11 +12,14 @@ __all__ = [
     "Column",
     "ContextColumn",
     "Contract",
+    "Question",
     "Rule",
     "RuleCount",
     "check",
+    "examples",
     "lint",
     "load",
     "names",
     "read",
+    "write_pages",
 ]

@@ -1,105 +1,32 @@
-"""Read a contract: an Open Data Contract Standard file, checked to the last key."""
+"""Read a contract: an Open Data Contract Standard file, and everything in it understood or refused."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from typing import TYPE_CHECKING, Any
 
 from control_tower.errors import ContractError, nearest
+from data_contracts.contract import ADDED, LATEST, TIMES, TYPES, Column, ContextColumn, Contract
+from data_contracts.rules import implied_rules, one_of, written_rule
+
+if TYPE_CHECKING:
+    from open_data_contract_standard.model import (
+        CustomProperty,
+        OpenDataContractStandard,
+        SchemaObject,
+        SchemaProperty,
+    )
 
 FOLDER = Path(__file__).parent
 SUFFIX = ".odcs.yaml"
-TYPES = {"string": "VARCHAR", "integer": "BIGINT", "boolean": "BOOLEAN", "timestamp": "TIMESTAMPTZ"}
-TIMES = ("born", "event", "plan")
-SEVERITIES = ("error", "warning")
-
-
-@dataclass(frozen=True)
-class Column:
-    """One promised column. `time` says what a timestamp is: the row's birth, an event, or a plan."""
-
-    name: str
-    type: str
-    required: bool
-    unique: bool
-    time: str | None
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One named rule, the sentence that explains it, and the expectation that it compiles to."""
-
-    name: str
-    severity: str
-    sentence: str
-    expect: str
-    arguments: Mapping[str, Any]
-    column: str
-
-
-@dataclass(frozen=True)
-class ContextColumn:
-    """A column of another table that rules compare with; the caller joins it in before checking."""
-
-    name: str
-    table: str
-    column: str
-    on: str = "order_id"
-
-
-@dataclass(frozen=True)
-class Contract:
-    """What one evidence table promises, whose it is, and what a breach does."""
-
-    name: str
-    version: str
-    owner: str
-    purpose: str
-    columns: Mapping[str, Column]
-    rules: tuple[Rule, ...]
-    context: Mapping[str, ContextColumn] = field(default_factory=dict)
-    derived: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    dated_by: Mapping[str, str] = field(default_factory=dict)
-    error_share: float = 0.05
-    minimum_rows: int = 0
-    stale_after: timedelta | None = None
-
-    @property
-    def reference(self) -> str:
-        """Name and version, as in orders@1.0.0."""
-        return f"{self.name}@{self.version}"
-
-    @property
-    def key(self) -> str:
-        """The column that names a row."""
-        return next(column.name for column in self.columns.values() if column.unique)
-
-    @property
-    def born(self) -> str | None:
-        """The timestamp at which a row came into being."""
-        return next((column.name for column in self.columns.values() if column.time == "born"), None)
-
-    @property
-    def events(self) -> tuple[str, ...]:
-        """The timestamps of things that happened to a row."""
-        return tuple(column.name for column in self.columns.values() if column.time == "event")
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """The text columns."""
-        return tuple(column.name for column in self.columns.values() if column.type == "string")
-
-    def duckdb_types(self) -> dict[str, str]:
-        """Column name to DuckDB type, in order."""
-        return {column.name: TYPES[column.type] for column in self.columns.values()}
+ALWAYS = {"source": "string", "source_id": "string", "observed_at": "timestamp"}
+TABLE_PROPERTIES = {
+    "context", "daysBetween", "datedBy", "errorShare", "minimumRows", "clockToleranceMinutes",
+}  # fmt: skip
+HOURS = {"h": 1, "d": 24}
 
 
 @lru_cache(maxsize=1)
@@ -120,188 +47,174 @@ def load(name: str) -> Contract:
     return read(FOLDER / f"{name}{SUFFIX}")
 
 
-def lint(name: str) -> list[str]:
-    """What is wrong with a contract: its own file, and what it says of other contracts."""
-    try:
-        contract = load(name)
-        return [
-            f"context {column.name} reads {column.table}.{column.column}, which that contract does not have"
-            for column in contract.context.values()
-            if column.column not in load(column.table).columns or column.on not in contract.columns
-        ]
-    except ContractError as fault:
-        return [str(fault)]
-
-
 def read(path: Path) -> Contract:
     """The contract in a file.
 
     Raises:
-        ContractError: not YAML, not ODCS v3, or something in it is not understood.
+        ContractError: not YAML, not ODCS v3.1, or something in it is not understood.
     """
-    from open_data_contract_standard.model import OpenDataContractStandard
+    from data_contracts.odcs import parse  # the standard's models take half a second to import
 
-    where = path.name
+    odcs = parse(path)
     try:
-        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-        odcs = OpenDataContractStandard.model_validate(content)
-    except (YAMLError, UnicodeDecodeError) as fault:
-        raise ContractError(f"is no YAML: {fault}", where=where) from fault
-    except ValidationError as fault:
-        first = fault.errors()[0]
-        raise ContractError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", where=where) from fault
-    for problem in unknown_keys(content, OpenDataContractStandard, ""):
-        raise ContractError(problem, where=where)
-    return _contract(odcs, where)
+        contract = _contract(odcs)
+    except ContractError as fault:
+        raise ContractError(fault.what, where=fault.where or path.name, remedy=fault.remedy) from None
+    if path.name != contract.name + SUFFIX:
+        raise ContractError(
+            f"holds the contract {contract.name!r}",
+            where=path.name,
+            remedy=f"call the file {contract.name}{SUFFIX}",
+        )
+    return contract
 
 
-def unknown_keys(content: Any, model: type[BaseModel], place: str) -> Iterator[str]:
-    """Keys that the standard's models would pass over in silence, each with the nearest right one."""
-    known = {info.alias or name: info.annotation for name, info in model.model_fields.items()}
-    for key, value in content.items():
-        if key not in known:
-            yield f"{place}{key} is no key of the standard: {nearest(str(key), known)}"
-            continue
-        inner = _model_in(known[key])
-        for one in value if isinstance(value, list) else [value]:
-            if inner and isinstance(one, dict):
-                yield from unknown_keys(one, inner, f"{place}{key}.")
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type):
-        return annotation if issubclass(annotation, BaseModel) else None
-    return next((found for part in getattr(annotation, "__args__", ()) if (found := _model_in(part))), None)
-
-
-def _contract(odcs: Any, where: str) -> Contract:
-    if not str(odcs.apiVersion).startswith("v3") or len(odcs.schema_ or []) != 1:
-        raise ContractError("must be ODCS v3 with one table", where=where)
-    (table,) = odcs.schema_
-    custom = _custom(table, {"context", "derived", "datedBy", "errorShare", "minimumRows"}, where)
-    columns = {prop.name: _column(prop, where) for prop in table.properties}
-    context = {name: ContextColumn(name, *_parent(source, where)) for name, source in custom.get("context", {}).items()}
-    derived = {name: (str(pair[0]), str(pair[1])) for name, pair in custom.get("derived", {}).items()}
-    extra = {*context, *derived, "unreadable", "visible", "status_known"}
-    rules = tuple(_rules(table, columns, extra, where))
-    seen = [rule.name for rule in rules]
-    for name in seen:
-        if seen.count(name) > 1:
-            raise ContractError(f"rule {name} is there twice", where=where)
+def _contract(odcs: OpenDataContractStandard) -> Contract:
+    table = _table(odcs)
+    custom = _custom(table.customProperties, TABLE_PROPERTIES)
+    columns = _columns(table)
+    context = {name: _context(name, parent) for name, parent in _mapping(custom, "context").items()}
+    days = {name: _two_times(name, pair, columns) for name, pair in _mapping(custom, "daysBetween").items()}
+    kinds = {name: column.type for name, column in columns.items()}
+    known = kinds | dict.fromkeys(context, "any") | dict.fromkeys(days, "number") | ADDED | {LATEST: "timestamp"}
+    dated_by = {str(status): str(event) for status, event in _mapping(custom, "datedBy").items()}
+    for event in dated_by.values():
+        one_of(event, [name for name, column in columns.items() if column.time == "event"], "datedBy names")
+    rules = (
+        *implied_rules(str(table.name), columns),
+        *(written_rule(quality, str(table.name), columns, known) for quality in table.quality or []),
+    )
+    _no_two((rule.name for rule in rules), "rule")
     return Contract(
-        name=table.name,
+        name=str(table.name),
         version=str(odcs.version),
-        owner=odcs.team.name if odcs.team else "nobody",
+        owner=_owner(odcs),
         purpose=(odcs.description.purpose or "") if odcs.description else "",
         columns=columns,
         rules=rules,
         context=context,
-        derived=derived,
-        dated_by=custom.get("datedBy", {}),
-        error_share=float(custom.get("errorShare", 0.05)),
-        minimum_rows=int(custom.get("minimumRows", 0)),
-        stale_after=_latency(odcs, where),
+        days_between=days,
+        dated_by=dated_by,
+        error_share=_number(custom, "errorShare", 0.05, 1),
+        minimum_rows=int(_number(custom, "minimumRows", 0, 10**12)),
+        stale_after=_latency(odcs, str(table.name)),
+        clock_tolerance=timedelta(minutes=_number(custom, "clockToleranceMinutes", 0, 24 * 60)),
     )
 
 
-def _custom(thing: Any, known: set[str], where: str) -> dict[str, Any]:
-    found = {}
-    for each in thing.customProperties or []:
-        if each.property not in known:
-            raise ContractError(
-                f"custom property {each.property!r} is not understood: {nearest(each.property, known)}",
-                where=where,
-            )
-        found[each.property] = each.value
+def _table(odcs: OpenDataContractStandard) -> SchemaObject:
+    if odcs.kind != "DataContract" or not str(odcs.apiVersion).startswith("v3.1."):
+        raise ContractError("must be a DataContract of apiVersion v3.1.0")
+    if not odcs.schema_ or len(odcs.schema_) != 1 or not odcs.schema_[0].properties:
+        raise ContractError("must have one table in its schema, with properties")
+    table = odcs.schema_[0]
+    if not odcs.id == odcs.name == table.name or not odcs.version:
+        raise ContractError("must have a version, and one id, name and table name")
+    return table
+
+
+def _owner(odcs: OpenDataContractStandard) -> str:
+    name = getattr(odcs.team, "name", None)
+    if not name:
+        raise ContractError("has no owner", remedy="team: {name: ...}")
+    return str(name)
+
+
+def _custom(properties: Iterable[CustomProperty] | None, known: Iterable[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for each in properties or []:
+        one_of(each.property, known, "custom property")
+        if each.property in found:
+            raise ContractError(f"custom property {each.property} is there twice")
+        found[str(each.property)] = each.value
     return found
 
 
-def _column(prop: Any, where: str) -> Column:
-    if prop.logicalType not in TYPES:
-        raise ContractError(
-            f"{prop.name} has type {prop.logicalType!r}: {nearest(str(prop.logicalType), TYPES)}", where=where
-        )
-    time = _custom(prop, {"time"}, where).get("time")
-    if time is not None and (time not in TIMES or prop.logicalType != "timestamp"):
-        raise ContractError(f"{prop.name} has time {time!r}: {nearest(str(time), TIMES)}", where=where)
-    return Column(prop.name, prop.logicalType, bool(prop.required), bool(prop.unique), time)
+def _columns(table: SchemaObject) -> dict[str, Column]:
+    properties = table.properties or []
+    _no_two((str(each.name) for each in properties), "column")
+    columns = {str(each.name): _column(each) for each in properties}
+    for name, kind in ALWAYS.items():
+        if name not in columns or columns[name].type != kind or not columns[name].required:
+            raise ContractError(f"every table has a required {kind} column {name}")
+    keys = [str(each.name) for each in properties if each.primaryKey]
+    if len(keys) != 1 or not (columns[keys[0]].unique and columns[keys[0]].required):
+        raise ContractError("must have one primaryKey, required and unique")
+    if sum(column.unique for column in columns.values()) > 1:
+        raise ContractError("only the primaryKey may be unique")
+    return columns
 
 
-def _parent(source: str, where: str) -> tuple[str, str]:
-    table, _, column = str(source).partition(".")
+def _column(each: SchemaProperty) -> Column:
+    one_of(each.logicalType, TYPES, f"column {each.name} has logicalType")
+    kind = str(each.logicalType)
+    if each.physicalType != TYPES[kind]:
+        raise ContractError(f"column {each.name} has physicalType {each.physicalType}", remedy=f"write {TYPES[kind]}")
+    time = _custom(each.customProperties, {"time"}).get("time")
+    if time is not None:
+        one_of(time, TIMES, f"column {each.name} has time")
+        if kind != "timestamp":
+            raise ContractError(f"column {each.name} has a time, and is no timestamp")
+    return Column(
+        name=str(each.name),
+        type=kind,
+        required=bool(each.required),
+        unique=bool(each.unique),
+        time=time,
+        description=each.description or "",
+        example=(each.examples or [None])[0],
+    )
+
+
+def _context(name: str, parent: object) -> ContextColumn:
+    table, _, column = str(parent).partition(".")
     if not column:
-        raise ContractError(f"context {source!r} must be table.column", where=where)
-    return table, column
+        raise ContractError(f"context {name} is {parent!r}", remedy="write table.column")
+    return ContextColumn(name, table, column)
 
 
-def _latency(odcs: Any, where: str) -> timedelta | None:
-    for promise in odcs.slaProperties or []:
-        if promise.property != "latency" or promise.unit != "h":
-            raise ContractError(
-                f"SLA {promise.property} in {promise.unit!r} is not understood: use latency in h", where=where
-            )
-        return timedelta(hours=float(promise.value))
-    return None
-
-
-def _rules(table: Any, columns: dict[str, Column], extra: set[str], where: str) -> Iterator[Rule]:
-    """The written rules, after those that `required` and `unique` stand for."""
-    for column in columns.values():
-        base, only = f"{table.name}.{column.name}", {"column": column.name}
-        if column.required:
-            yield Rule(
-                f"{base}_present",
-                "error",
-                f"{column.name} is there.",
-                "expect_column_values_to_not_be_null",
-                only,
-                column.name,
-            )
-        if column.unique:
-            yield Rule(
-                f"{base}_unique",
-                "error",
-                f"No two rows have one {column.name}.",
-                "expect_column_values_to_be_unique",
-                only,
-                column.name,
-            )
-    for quality in table.quality or []:
-        yield _rule(quality, columns, extra, where)
-
-
-def _rule(quality: Any, columns: dict[str, Column], extra: set[str], where: str) -> Rule:
-    from data_contracts.expectations import EXPECTATIONS
-
-    if (
-        quality.type != "custom"
-        or quality.engine != "greatExpectations"
-        or not isinstance(quality.implementation, dict)
-    ):
-        raise ContractError(
-            f"rule {quality.name}: only type custom of engine greatExpectations is understood", where=where
+def _two_times(name: str, pair: object, columns: Mapping[str, Column]) -> tuple[str, str]:
+    if not isinstance(pair, list) or len(pair) != 2:
+        raise ContractError(f"daysBetween {name} needs two timestamps: [first, last]")
+    for each in pair:
+        one_of(
+            each,
+            [column.name for column in columns.values() if column.type == "timestamp"],
+            f"daysBetween {name} reads",
         )
-    if quality.severity not in SEVERITIES:
-        raise ContractError(
-            f"rule {quality.name} has severity {quality.severity!r}: {nearest(str(quality.severity), SEVERITIES)}",
-            where=where,
-        )
-    arguments = dict(quality.implementation)
-    expect = str(arguments.pop("expect", ""))
-    if expect not in EXPECTATIONS:
-        raise ContractError(f"rule {quality.name} expects {expect!r}: {nearest(expect, EXPECTATIONS)}", where=where)
-    for argument in arguments:
-        if argument not in EXPECTATIONS[expect].arguments:
-            raise ContractError(
-                f"rule {quality.name}: {argument!r} is no argument of {expect}:"
-                f" {nearest(argument, EXPECTATIONS[expect].arguments)}",
-                where=where,
-            )
-    for argument in ("column", "column_A", "column_B"):
-        name = arguments.get(argument)
-        if name is not None and name not in columns and name not in extra:
-            raise ContractError(
-                f"rule {quality.name} reads {name!r}: {nearest(str(name), [*columns, *extra])}", where=where
-            )
-    column = str(arguments.get("column") or arguments.get("column_A") or arguments.get("columns"))
-    return Rule(str(quality.name), quality.severity, str(quality.description), expect, arguments, column)
+    return str(pair[0]), str(pair[1])
+
+
+def _mapping(custom: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = custom.get(name, {})
+    if not isinstance(found, dict):
+        raise ContractError(f"{name} must map names to values")
+    return found
+
+
+def _number(custom: Mapping[str, Any], name: str, default: float, most: float) -> float:
+    found = custom.get(name, default)
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= most:
+        raise ContractError(f"{name} is {found!r}", remedy=f"give a number from 0 to {most}")
+    return found
+
+
+def _latency(odcs: OpenDataContractStandard, table: str) -> timedelta | None:
+    promises = odcs.slaProperties or []
+    if not promises:
+        return None
+    (promise, *more) = promises
+    if more or promise.property != "latency" or promise.element != f"{table}.observed_at":
+        raise ContractError("slaProperties may promise only a latency", remedy=f"of element {table}.observed_at")
+    one_of(promise.unit, HOURS, "latency has unit")
+    if isinstance(promise.value, bool) or not isinstance(promise.value, int | float) or promise.value <= 0:
+        raise ContractError(f"latency is {promise.value!r}", remedy="give a number above 0")
+    return timedelta(hours=promise.value * HOURS[str(promise.unit)])
+
+
+def _no_two(given: Iterable[str], what: str) -> None:
+    seen: set[str] = set()
+    for name in given:
+        if name in seen:
+            raise ContractError(f"{what} {name} is there twice")
+        seen.add(name)

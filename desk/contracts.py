@@ -25,8 +25,8 @@ def test(*, json: bool) -> None:
             [
                 (c.reference, c.owner, len(c.rules), "; ".join(problems[name]) or "none")
                 for name in data_contracts.names()
-                for c in [data_contracts.load(name)]
                 if not problems[name]
+                for c in [data_contracts.load(name)]
             ]
             + [(name, "-", "-", "; ".join(found)) for name, found in problems.items() if found],
         )

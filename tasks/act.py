@@ -30,6 +30,14 @@ def act(authorised: Authorised) -> Effect:
     """
     tower = settings()
     ledger = open_ledger(tower.ledger)
+    try:
+        open_store(authorised.proposal.source, tower)
+    except StoreError as fault:  # a source without hands: nothing was tried, and nothing will be
+        holder, now = new_holder(), datetime.now(UTC)
+        if (effect := intend(ledger, authorised, holder, now)).state in SETTLED:
+            return effect
+        key = authorised.proposal.digest
+        return move(ledger, key, EffectState.refused, holder=holder, now=now, detail=fault.what)
     return carry_out(ledger, open_store(authorised.proposal.source, tower), authorised)
 
 

@@ -121,15 +121,17 @@ def as_of_view(contract: Contract, relation: str, as_of: datetime, provided: fro
     contract to find, never masked away.
     """
     moment = f"TIMESTAMPTZ {literal(as_json(as_of))}"
+    # As late as the contract allows, for clocks differ: what it does not refuse must not be seen either.
+    latest = f"(observed_at + INTERVAL {int(contract.clock_tolerance.total_seconds())} SECOND)"
     columns = [
-        f"CASE WHEN {column} > {moment} AND {column} <= observed_at THEN NULL ELSE {column} END AS {column}"
+        f"CASE WHEN {column} > {moment} AND {column} <= {latest} THEN NULL ELSE {column} END AS {column}"
         if name in contract.events
         else column
         for name in contract.columns
         for column in [quoted(name)]
     ]
     born = quoted(contract.born) if contract.born else "observed_at"
-    hidden = f"{born} > {moment} AND {born} <= observed_at" if contract.born else "false"
+    hidden = f"{born} > {moment} AND {born} <= {latest}" if contract.born else "false"
     columns += ["unreadable", f"NOT coalesce({hidden}, false) AS visible"]
     if "status" in contract.columns:
         observed = "true" if live else f"observed_at <= {moment}"

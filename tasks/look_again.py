@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from control_tower.errors import ContractBreach
 from control_tower.keeping.step import open_archive
 from control_tower.ledger import open_ledger
 from control_tower.ledger.effects import find_effect
@@ -37,7 +38,12 @@ def look_again(leave: Authorised, watched: Lane) -> str:
     if rules.reference != proposal.policy:
         return f"the policy in force is {rules.reference}, not {proposal.policy}"
     live, only = proposal.as_of is None, (proposal.order_id,)
-    accepted = validate(gather(proposal.source, proposal.mapping, watched.tables, moment, only, live))
+    try:
+        accepted = validate(gather(proposal.source, proposal.mapping, watched.tables, moment, only, live))
+    except ContractBreach as breach:
+        if breach.rule.endswith(".minimum_rows"):  # the order is gone, or not to be relied on any more
+            return f"order {proposal.order_id} has no evidence to rely on"
+        raise
     facts = detect(accepted, watched.signals, rules)
     found = recommend(judge(facts, rules, moment), facts, rules)
     archive = open_archive(settings().artifacts)
