@@ -102,10 +102,10 @@ class Shop(Noun):
 
 
 class Finding(Noun):
-    """One rule's answer about one order, with the values it saw and the sentence that explains it."""
+    """One rule's answer about one subject, with the values it saw and the sentence that explains it."""
 
     kind: str
-    order_id: str
+    subject: str = Field(description="what it is about: an order, a return, a product")
     answer: Answer
     sentence: str
     values: dict[str, JsonValue]
@@ -113,7 +113,7 @@ class Finding(Noun):
 
 
 class Evidence(Noun):
-    """What is known of the orders of one case: the facts that rules read, as they were at `as_of`."""
+    """What is known of the subjects of one case: the facts that rules read, as they were at `as_of`."""
 
     as_of: AwareDatetime
     facts: tuple[dict[str, JsonValue], ...]
@@ -139,7 +139,8 @@ class Case(Noun):
     shop: str
     pivot: str = Field(description="what findings merged on, as in order:1001 or pickup:acme/2026-01-05/W1")
     kinds: tuple[str, ...]
-    orders: tuple[str, ...]
+    subjects: tuple[str, ...] = Field(description="what it is about; orders, in a lane of orders")
+    orders: tuple[str, ...] = Field(description="the orders concerned; none, where none is known")
     team: str
     owner: str = Field(description="the member of the team, as a seller or a warehouse; empty if none is known")
     findings: tuple[Finding, ...]
@@ -149,7 +150,7 @@ class Case(Noun):
     @cached_property
     def material(self) -> str:
         """Digest of what makes a change worth telling: never the passing of time alone."""
-        worth = self.model_dump(mode="json", include={"pivot", "kinds", "orders", "team", "owner"})
+        worth = self.model_dump(mode="json", include={"pivot", "kinds", "subjects", "orders", "team", "owner"})
         money = self.risk.money.model_dump() if self.risk.money else None
         return digest_of([worth, self.risk.severity, money, self.risk.policy])
 
@@ -157,7 +158,11 @@ class Case(Noun):
     def title(self) -> str:
         """One line that a person recognises the case by."""
         kinds = ", ".join(kind.replace("_", " ") for kind in self.kinds)
-        of = self.pivot.partition(":")[2] if len(self.orders) == 1 else f"{len(self.orders)} orders, {self.pivot}"
+        name, _, of = self.pivot.partition(":")
+        if len(self.subjects) > 1:
+            of = f"{len(self.subjects)} {'orders' if self.subjects == self.orders else 'cases'}, {self.pivot}"
+        elif name != "order":
+            of = f"{name} {of}"
         return f"{kinds} · {of}"
 
 
@@ -171,6 +176,7 @@ class Proposal(Noun):
     mapping: str | None = None
     action: Action
     order_id: str
+    subject: str = Field(description="what the finding was about")
     target: str = Field(description="what it acts on: an order, a payment or a fulfilment")
     money: Money | None
     rests_on: dict[str, JsonValue] = Field(description="the facts that must still hold when it acts")

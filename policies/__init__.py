@@ -12,7 +12,8 @@ from policies.business_time import (
     counts_on,
     due_after,
 )
-from policies.document import Policy
+from policies.document import Entitlement, Policy
+from policies.entitlements import entitle
 from policies.expressions import Expression, names_read, parse
 from policies.judgement import explain, holds, judge
 from policies.reader import load, read
@@ -22,6 +23,7 @@ from policies.risk import score
 policy = load
 
 __all__ = [
+    "Entitlement",
     "Expression",
     "Policy",
     "add_business_days",
@@ -30,6 +32,7 @@ __all__ = [
     "calendar_days",
     "counts_on",
     "due_after",
+    "entitle",
     "explain",
     "holds",
     "judge",

@@ -8,11 +8,12 @@ from functools import partial
 
 from control_tower.errors import PolicyError, nearest
 from control_tower.nouns import Action
-from policies.document import Policy, expressions_of
-from policies.expressions import RESERVED
+from policies.cells import written_out
+from policies.document import Document, Policy, expressions_of
+from policies.expressions import RESERVED, Expression
 from policies.sentences import slots
-from policies.terms import Remedy, Rule, Situation
-from policies.verdict import check_value
+from policies.terms import Cell, Fact, Remedy, Rule, Situation, Table
+from policies.verdict import check_value, within
 
 Place = tuple[str | int, ...]
 
@@ -26,15 +27,51 @@ class Fault:
     remedy: str = ""
 
 
-def faults(policy: Policy) -> list[Fault]:
-    """Everything that the parts of a policy have wrong about one another; empty when it is sound."""
-    return [
-        *_names(policy),
-        *_thresholds(policy),
-        *(found for place, text in expressions_of(policy) for found in _tried(place, partial(policy.expression, text))),
-        *(found for number, rule in enumerate(policy.rules) for found in _rule(policy, rule, ("rules", number))),
-        *_examples(policy),
-    ]
+def faults(document: Document) -> list[Fault]:
+    """Everything that the parts of a document have wrong about one another; empty when it is sound."""
+    found = [*_names(document), *_thresholds(document), *_tables(document), *_derived(document), *_examples(document)]
+    if isinstance(document, Policy):
+        found += _policy(document)
+    return found
+
+
+def _policy(policy: Policy) -> Iterator[Fault]:
+    for place, text in expressions_of(policy):
+        yield from _tried(place, partial(policy.expression, text))
+    for number, rule in enumerate(policy.rules):
+        yield from _rule(policy, rule, ("rules", number))
+        if rule.kind in policy.kinds[:number]:
+            yield Fault(("rules", number, "kind"), f"the kind {rule.kind!r} is there twice", "a kind has one rule")
+    for name in (policy.subject, "currency"):
+        if name not in policy.facts or policy.facts[name].type != "text":
+            yield Fault(("facts",), f"{name} must be among the facts, as text", "every finding is about something")
+    if policy.entitlements:
+        yield from _fact(policy, ("entitlements", "in_force_on"), policy.entitlements.in_force_on, "date")
+    for document in (one for documents in policy.bound.values() for one in documents):
+        yield from _same_facts(policy, document)
+    yield from _lists(policy)
+
+
+def _lists(policy: Policy) -> Iterator[Fault]:
+    for number, listing in enumerate(policy.lists):
+        yield from _fact(policy, ("lists", number, "fact"), listing.fact, "text")
+        for nth, kind in enumerate(listing.kinds):
+            yield from _known(("lists", number, "kinds", nth), kind, policy.kinds, "kind")
+
+
+def _same_facts(policy: Policy, document: Document) -> Iterator[Fault]:
+    """An entitlement reads the lane's facts, so it has to mean the same by them."""
+    for name, fact in document.facts.items():
+        if name not in policy.facts:
+            what = f"{document.reference} reads the fact {name!r}, which is not among these"
+            yield Fault(("facts",), what, nearest(name, policy.facts))
+        elif policy.facts[name].type != fact.type:
+            what = f"{name} is a {policy.facts[name].type} here and a {fact.type} in {document.reference}"
+            yield Fault(("facts", name, "type"), what)
+    for name in document.concluded:
+        if name in policy.facts or name in policy.thresholds or name in policy.concluded:
+            section = next(s for s in ("facts", "thresholds", "tables", "derived") if name in getattr(policy, s))
+            yield Fault((section, name), f"{name!r} is what {document.reference} concludes", "call it something else")
 
 
 def _tried(place: Place, attempt: Callable[[], object]) -> Iterator[Fault]:
@@ -49,32 +86,93 @@ def _known(place: Place, name: str, names: Iterable[str], noun: str) -> Iterator
         yield Fault(place, f"there is no {noun} {name!r}", nearest(name, known))
 
 
-def _fact(policy: Policy, place: Place, name: str | None, *types: str) -> Iterator[Fault]:
-    """A fault unless the name is a fact of one of the types."""
+def _fact(policy: Document, place: Place, name: str | None, *types: str) -> Iterator[Fault]:
+    """A fault unless the name is a fact, or something concluded, of one of the types."""
     if name is None:
         return
-    yield from _known(place, name, policy.facts, "fact")
-    if name in policy.facts and policy.facts[name].type not in types:
-        yield Fault(place, f"{name} is a {policy.facts[name].type}, where {' or '.join(types)} is needed")
+    kinds = {known: kind for known, kind in policy.catalogue.items() if known not in policy.thresholds}
+    yield from _known(place, name, kinds, "fact")
+    if name in kinds and kinds[name] not in types:
+        yield Fault(place, f"{name} is a {kinds[name]}, where {' or '.join(types)} is needed")
 
 
-def _names(policy: Policy) -> Iterator[Fault]:
-    for name in ("order_id", "currency"):
-        if name not in policy.facts or policy.facts[name].type != "text":
-            yield Fault(("facts",), f"{name} must be among the facts, as text", "every finding is about one order")
-    for section, names in (("facts", list(policy.facts)), ("thresholds", list(policy.thresholds))):
-        for name in names:
+def _names(document: Document) -> Iterator[Fault]:
+    taken: dict[str, str] = {}
+    for section in ("facts", "thresholds", "tables", "derived"):
+        for name in getattr(document, section):
             if name in RESERVED:
                 yield Fault((section, name), f"{name!r} is a word of expressions", "call it something else")
-    for name in policy.thresholds:
-        if name in policy.facts:
-            yield Fault(("thresholds", name), f"{name!r} is a fact already", "call it something else")
-    for number, rule in enumerate(policy.rules):
-        if rule.kind in policy.kinds[:number]:
-            yield Fault(("rules", number, "kind"), f"the kind {rule.kind!r} is there twice", "a kind has one rule")
+            if name in taken:
+                yield Fault((section, name), f"{name!r} is among the {taken[name]} already", "call it something else")
+            taken[name] = section
 
 
-def _thresholds(policy: Policy) -> Iterator[Fault]:
+def _tables(document: Document) -> Iterator[Fault]:
+    readable = set(document.catalogue) - set(document.concluded)
+    for name, table in document.tables.items():
+        here: Place = ("tables", name)
+        for number, row in enumerate(table.rows):
+            place: Place = (*here, "rows", number)
+            yield from _row(document, table, number, place)
+            if isinstance(row.when, str):
+                yield from _readable((*place, "when"), partial(document.expression, row.when), readable)
+                continue
+            for fact, cell in row.when.items():
+                yield from _readable((*place, "when", fact), partial(_cell, document, fact, cell), readable)
+        for number, fact in enumerate(table.falls_with):
+            yield from _fact(document, (*here, "falls_with", number), fact, "integer", "number", "date", "timestamp")
+        if table.otherwise is not None and not _ranked(table, table.otherwise):
+            yield _no_outcome((*here, "otherwise"), table, table.otherwise)
+        if len(set(table.outcomes)) != len(table.outcomes):
+            yield Fault((*here, "outcomes"), "an outcome is there twice")
+        readable.add(name)
+
+
+def _cell(document: Document, fact: str, cell: Cell) -> Expression:
+    return document.expression(written_out({fact: cell}, document.catalogue))
+
+
+def _row(document: Document, table: Table, number: int, place: Place) -> Iterator[Fault]:
+    row = table.rows[number]
+    if row.id in {other.id for other in table.rows[:number]}:
+        yield Fault((*place, "id"), f"the row {row.id!r} is there twice", "a row has an id of its own")
+    if not _ranked(table, row.then):
+        yield _no_outcome((*place, "then"), table, row.then)
+    yield from _tried((*place, "because"), partial(slots, row.because, document.catalogue))
+
+
+def _ranked(table: Table, outcome: str | float) -> bool:
+    try:
+        table.rank(outcome)
+    except ValueError:
+        return False
+    return True
+
+
+def _no_outcome(place: Place, table: Table, outcome: object) -> Fault:
+    return Fault(place, f"{outcome!r} is none of the outcomes", nearest(str(outcome), map(str, table.outcomes)))
+
+
+def _readable(place: Place, attempt: Callable[[], Expression], readable: set[str]) -> Iterator[Fault]:
+    """A fault unless an expression can be read, and reads only what is known before it."""
+    try:
+        expression = attempt()
+    except PolicyError as fault:
+        yield Fault(place, fault.what, fault.remedy)
+        return
+    for name in expression.names:
+        if name not in readable:
+            yield Fault(place, f"{name!r} is only concluded later", "put what it reads before it")
+
+
+def _derived(document: Document) -> Iterator[Fault]:
+    readable = set(document.catalogue) - set(document.derived)
+    for name in document.derived:
+        yield from _readable(("derived", name, "is"), partial(document.formula, name), readable)
+        readable.add(name)
+
+
+def _thresholds(policy: Document) -> Iterator[Fault]:
     for name, threshold in policy.thresholds.items():
         if threshold.on(policy.in_force.since) is None:
             first = policy.in_force.since
@@ -119,18 +217,29 @@ def _remedy(policy: Policy, remedy: Remedy, here: Place) -> Iterator[Fault]:
             )
 
 
-def _examples(policy: Policy) -> Iterator[Fault]:
-    yield from _situation(policy, ("ordinary",), policy.ordinary)
-    for number, example in enumerate(policy.examples):
+def _examples(document: Document) -> Iterator[Fault]:
+    yield from _situation(document, ("ordinary",), document.ordinary)
+    kinds = document.kinds if isinstance(document, Policy) else ()
+    for number, example in enumerate(document.examples):
         here: Place = ("examples", number)
-        yield from _situation(policy, (*here, "facts"), example.facts)
+        yield from _situation(document, (*here, "facts"), example.facts)
         for answer in ("yes", "unknown"):
             for place, kind in enumerate(getattr(example, answer)):
-                yield from _known((*here, answer, place), kind, policy.kinds, "kind")
+                yield from _known((*here, answer, place), kind, kinds, "kind")
+        given = {name: kind for name, kind in document.catalogue.items() if name not in document.facts}
+        for name in example.gives:
+            yield from _known((*here, "gives", name), name, given, "outcome")
 
 
-def _situation(policy: Policy, here: Place, situation: Situation) -> Iterator[Fault]:
+def _situation(document: Document, here: Place, situation: Situation) -> Iterator[Fault]:
     for name, value in situation.items():
-        yield from _known((*here, name), name, policy.facts, "fact")
-        if name in policy.facts:
-            yield from _tried((*here, name), partial(check_value, name, policy.facts[name].type, value))
+        yield from _known((*here, name), name, document.facts, "fact")
+        if name in document.facts:
+            yield from _tried((*here, name), partial(_told, document.facts[name], name, value))
+
+
+def _told(fact: Fact, name: str, value: object) -> None:
+    """Refuse a value that the fact can't have: as evidence it would be missing."""
+    read = check_value(name, fact.type, value)
+    if read is not None and within(fact, read) is None:
+        raise PolicyError(f"{name} can't be {value!r}", remedy=nearest(str(value), fact.one_of) if fact.one_of else "")

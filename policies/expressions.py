@@ -12,6 +12,7 @@ import ast
 import keyword
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -34,6 +35,7 @@ from policies.tree import (
 
 LONGEST = 2000
 DEEPEST = 40
+EPOCH_DAY = date(1970, 1, 1).toordinal()
 LARGEST = 2**53  # a 64-bit float holds every whole number up to here
 
 
@@ -60,7 +62,7 @@ def parse(text: str, catalogue: Mapping[str, str]) -> Expression:
 
     Args:
         text: the condition, at most 2,000 characters.
-        catalogue: the type of each name: boolean, integer, number, text or timestamp.
+        catalogue: the type of each name: boolean, integer, number, text, timestamp or date.
 
     Raises:
         PolicyError: a name that the catalogue lacks (offers the nearest), a wrong type, or anything
@@ -69,13 +71,18 @@ def parse(text: str, catalogue: Mapping[str, str]) -> Expression:
     return _parse(text, tuple(sorted(catalogue.items())))
 
 
+def parse_number(text: str, catalogue: Mapping[str, str]) -> Expression:
+    """Parse and type arithmetic: as `parse`, but what comes of it is a number."""
+    return _parse(text, tuple(sorted(catalogue.items())), Kind.number)
+
+
 def names_read(expression: Expression) -> tuple[str, ...]:
     """The facts and thresholds that an expression reads, sorted."""
     return expression.names
 
 
-@lru_cache(maxsize=1024)
-def _parse(text: str, catalogue: tuple[tuple[str, str], ...]) -> Expression:
+@lru_cache(maxsize=4096)
+def _parse(text: str, catalogue: tuple[tuple[str, str], ...], kind: Kind = Kind.boolean) -> Expression:
     if len(text) > LONGEST:
         raise PolicyError(f"an expression of {len(text)} characters", remedy=f"at most {LONGEST} are allowed")
     try:
@@ -85,7 +92,7 @@ def _parse(text: str, catalogue: tuple[tuple[str, str], ...]) -> Expression:
         raise PolicyError(what, remedy=_GRAMMAR) from None
     except (ValueError, RecursionError, MemoryError):
         raise PolicyError("an expression that can't be read", remedy=_GRAMMAR) from None
-    tree = _Grammar(text, dict(catalogue)).condition(body, 0)
+    tree = _Grammar(text, dict(catalogue)).of(kind, body, 0)
     return Expression(text=text, tree=tree, names=tuple(sorted(set(names_in(tree)))))
 
 
@@ -109,9 +116,9 @@ class _Grammar:
         return PolicyError(f"{what}, at column {column} of {self.text.strip()!r}", remedy=remedy)
 
     def condition(self, node: ast.expr, depth: int) -> Node:
-        return self._of(Kind.boolean, node, depth)
+        return self.of(Kind.boolean, node, depth)
 
-    def _of(self, kind: Kind, node: ast.expr, depth: int) -> Node:
+    def of(self, kind: Kind, node: ast.expr, depth: int) -> Node:
         read = self._read(node, depth)
         if kind_of(read) is not kind:
             raise self.refused(node, f"{ast.unparse(node)} is a {kind_of(read)}, where a {kind} is needed")
@@ -154,7 +161,7 @@ class _Grammar:
         if isinstance(node.op, ast.Not):
             return Not(self.condition(node.operand, depth))
         if isinstance(node.op, ast.USub):
-            operand = self._of(Kind.number, node.operand, depth)
+            operand = self.of(Kind.number, node.operand, depth)
             if isinstance(operand, Constant):
                 return Constant(-operand.value, Kind.number)  # type: ignore[operator]
             return Arithmetic("-", Constant(0.0, Kind.number), operand)
@@ -164,7 +171,7 @@ class _Grammar:
         sign = _ARITHMETIC.get(type(node.op))
         if sign is None:
             raise self.refused(node, f"{type(node.op).__name__} is not allowed", _GRAMMAR)
-        left, right = (self._of(Kind.number, side, depth) for side in (node.left, node.right))
+        left, right = (self.of(Kind.number, side, depth) for side in (node.left, node.right))
         return Arithmetic(sign, left, right)
 
     def _compare(self, node: ast.Compare, depth: int) -> Node:
@@ -182,12 +189,26 @@ class _Grammar:
         written = _COMPARISONS.get(type(sign))
         if written is None:
             raise self.refused(left, "'is' is not allowed", "use ==, missing(x) or known(x)")
-        first = self._read(left, depth)
+        first, second = self._read(left, depth), self._read(right, depth)
+        if kind_of(second) is Kind.date:
+            first = self._dated(left, first)
+        elif kind_of(first) is Kind.date:
+            second = self._dated(right, second)
         kind = kind_of(first)
-        second = self._of(kind, right, depth)
-        if written not in ("==", "!=") and kind not in (Kind.number, Kind.timestamp):
+        if kind_of(second) is not kind:
+            raise self.refused(right, f"{ast.unparse(right)} is a {kind_of(second)}, where a {kind} is needed")
+        if written not in ("==", "!=") and kind in (Kind.boolean, Kind.text):
             raise self.refused(left, f"a {kind} has no order, so {written} makes no sense", "use == or in [..]")
         return Comparison(written, first, second, kind)
+
+    def _dated(self, written: ast.expr, node: Node) -> Node:
+        """A day written as text, where a date is compared with it, as days since 1970."""
+        if not isinstance(node, Constant) or node.kind is not Kind.text:
+            return node
+        try:
+            return Constant(float(date.fromisoformat(str(node.value)).toordinal() - EPOCH_DAY), Kind.date)
+        except ValueError:
+            raise self.refused(written, f"{node.value!r} is no day", 'as in "2027-01-31"') from None
 
     def _membership(self, left: ast.expr, right: ast.expr, depth: int) -> Node:
         operand = self._read(left, depth)
@@ -196,7 +217,7 @@ class _Grammar:
             raise self.refused(left, f"'in' is for numbers and text, and this is a {kind}")
         if not isinstance(right, ast.List | ast.Tuple) or not right.elts:
             raise self.refused(right, "'in' needs a list of literals", 'as in service in ["express", "economy"]')
-        choices = [self._of(kind, choice, depth) for choice in right.elts]
+        choices = [self.of(kind, choice, depth) for choice in right.elts]
         if not all(isinstance(choice, Constant) for choice in choices):
             raise self.refused(right, "'in' needs a list of literals, not of facts")
         return Membership(operand, tuple(c.value for c in choices if isinstance(c, Constant)), kind)

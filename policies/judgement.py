@@ -1,9 +1,9 @@
-"""Judgement: every rule of a policy answers about every order; nothing hides behind a first hit."""
+"""Judgement: every rule of a policy answers about every subject; nothing hides behind a first hit."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from control_tower.errors import PolicyError
 from control_tower.nouns import Answer, Finding, Severity
 from policies.document import Policy
+from policies.readings import lacking
 from policies.sentences import render, slots
 from policies.terms import Rule
 from policies.truth import Columns, evaluate
@@ -24,34 +25,35 @@ Codes = npt.NDArray[np.int64]
 
 
 def judge(policy: Policy, facts: pd.DataFrame, as_of: date) -> pd.DataFrame:
-    """Let every rule answer about every order.
+    """Let every rule answer about every subject.
 
     Args:
-        facts: one row for each order, with at least the columns that the policy declares as facts.
+        facts: one row for each subject, with at least the columns that the policy declares as facts and,
+            where it has tables or entitlements, what `entitle` concluded from them.
         as_of: the moment whose thresholds hold.
 
     Returns:
-        One row for each order and kind whose answer is yes or unknown, sorted by order_id and kind:
-        row (position in `facts`), order_id, kind, answer, severity, score.
+        One row for each subject and kind whose answer is yes or unknown, sorted by subject and kind:
+        row (position in `facts`), subject, kind, answer, severity, score.
 
     Raises:
-        PolicyError: a column is missing or not of its declared type, or an order has two rows.
+        PolicyError: a column is missing or not of its declared type, or a subject has two rows.
     """
     columns = columns_of(policy, facts, as_of)
-    for name in policy.facts:
+    for name in policy.columns:
         columns.series(name)
     parts = [_answers(policy, number, rule, columns) for number, rule in enumerate(policy.rules)]
     row, kind, unknown, severity = (np.concatenate(column) for column in zip(*parts, strict=True))
-    orders = order_rank(facts)
+    subjects = subject_rank(policy, facts)
     names = np.array(policy.kinds, dtype=object)
     by_name = np.argsort(np.argsort(names))
-    sorted_by = np.lexsort((by_name[kind], orders[row]))
+    sorted_by = np.lexsort((by_name[kind], subjects[row]))
     row, kind, unknown, severity = row[sorted_by], kind[sorted_by], unknown[sorted_by], severity[sorted_by]
     points = np.array([rule.score for rule in policy.rules], dtype=np.int64)
     return pd.DataFrame(
         {
             "row": row,
-            "order_id": facts["order_id"].take(row).reset_index(drop=True),
+            "subject": facts[policy.subject].take(row).reset_index(drop=True),
             "kind": pd.Series(names[kind], dtype="str"),
             "answer": pd.Series(np.where(unknown, Answer.unknown.value, Answer.yes.value), dtype="str"),
             "severity": pd.Series(np.array(SEVERITIES, dtype=object)[severity], dtype="str"),
@@ -76,35 +78,37 @@ def holds(policy: Policy, condition: str | None, facts: pd.DataFrame, as_of: dat
 
 
 def explain(policy: Policy, kind: str, facts: Mapping[str, Any], as_of: date) -> Finding:
-    """One rule's answer about one order, told: the sentence, the values it read, and what it lacked.
+    """One rule's answer about one subject, told: the sentence, the values it read, and what it lacked.
 
     Args:
-        facts: the order's facts as plain values; moments as aware datetimes or ISO 8601 text.
+        facts: the subject's facts, and what was concluded from them, as plain values; moments as aware
+            datetimes or ISO 8601 text.
 
     Raises:
         PolicyError: there is no such kind, or a fact it reads is absent or of another type.
     """
     rule = policy.rule(kind)
     row = {**facts, **policy.thresholds_on(as_of)}
-    said = verdict(policy.expression(rule.when), row, policy.catalogue)
+    said = verdict(policy.expression(rule.when), row, policy.catalogue, policy.facts)
+    lacked = lacking(policy, said.missing, facts, as_of)
     shown = dict.fromkeys((*said.values, *slots(rule.sentence, policy.catalogue)))
     return Finding(
         kind=kind,
-        order_id=str(facts["order_id"]),
+        subject=str(facts[policy.subject]),
         answer=said.answer,
-        sentence=_sentence(policy, rule, said, row),
+        sentence=_sentence(policy, rule, said, lacked, row),
         values={name: plain(row.get(name)) for name in sorted(shown)},
-        missing=said.missing,
+        missing=lacked,
     )
 
 
-def _sentence(policy: Policy, rule: Rule, said: Verdict, row: Mapping[str, Any]) -> str:
+def _sentence(policy: Policy, rule: Rule, said: Verdict, lacked: tuple[str, ...], row: Mapping[str, Any]) -> str:
     if said.answer is Answer.yes:
         return render(rule.sentence, row)
     words = rule.kind.replace("_", " ")
     if said.answer is Answer.no:
         return f"No {words}."
-    needs = [f"{policy.facts[n].means} (ask {policy.facts[n].owner})" for n in said.missing if n in policy.facts]
+    needs = [f"{policy.facts[n].means} (ask {policy.facts[n].owner})" for n in lacked if n in policy.facts]
     return f"Perhaps {words}; evidence is missing: {'; '.join(needs) or 'a number that can be worked out'}."
 
 
@@ -112,15 +116,15 @@ def plain(value: Any) -> JsonValue:
     """One fact as JSON: missing as None, moments as ISO 8601 text in their own zone."""
     if is_missing(value):
         return None
-    if isinstance(value, datetime):
-        return value.isoformat()
+    if isinstance(value, date):
+        return value.isoformat() if not isinstance(value, pd.Timestamp) or value.tzinfo else f"{value:%Y-%m-%d}"
     unboxed: JsonValue = value.item() if isinstance(value, np.generic) else value
     return unboxed
 
 
 def columns_of(policy: Policy, facts: pd.DataFrame, as_of: date | None) -> Columns:
     """Facts with the thresholds in force, ready for the policy's conditions."""
-    return Columns(facts, policy.catalogue, policy.thresholds_on(as_of))
+    return Columns(facts, policy.catalogue, policy.thresholds_on(as_of), policy.facts)
 
 
 def severities(policy: Policy, rule: Rule, columns: Columns) -> npt.NDArray[np.int8]:
@@ -136,19 +140,19 @@ def severities(policy: Policy, rule: Rule, columns: Columns) -> npt.NDArray[np.i
     return worst
 
 
-def order_rank(facts: pd.DataFrame) -> Codes:
-    """The place of each row's order among all orders, sorted by their id.
+def subject_rank(policy: Policy, facts: pd.DataFrame) -> Codes:
+    """The place of each row's subject among all subjects, sorted by their names.
 
     Raises:
-        PolicyError: an order is missing its id, or has two rows.
+        PolicyError: a subject has no name, or two rows.
     """
-    orders = pd.Index(facts["order_id"])
-    if orders.hasnans or not orders.is_unique:
-        raise PolicyError("the facts need one row for each order, with its order_id", where="facts")
-    if orders.is_monotonic_increasing:
-        return np.arange(len(orders), dtype=np.int64)
-    rank = np.empty(len(orders), dtype=np.int64)
-    rank[orders.argsort()] = np.arange(len(orders))
+    subjects = pd.Index(facts[policy.subject])
+    if subjects.hasnans or not subjects.is_unique:
+        raise PolicyError(f"the facts need one row for each {policy.subject}, and its name", where="facts")
+    if subjects.is_monotonic_increasing:
+        return np.arange(len(subjects), dtype=np.int64)
+    rank = np.empty(len(subjects), dtype=np.int64)
+    rank[subjects.argsort()] = np.arange(len(subjects))
     return rank
 
 

@@ -1,33 +1,33 @@
-"""The reader: a policy's YAML becomes a frozen `Policy`, or is refused with file, line and remedy."""
+"""The reader: YAML becomes a frozen document, or is refused with file, line and remedy.
+
+A file with rules is a lane's policy, one without is an entitlement. `name.yaml` and `name@2.yaml` are
+versions of one document, and `name.examples.yaml` holds the situations that are run as its tests.
+"""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel, JsonValue, ValidationError
-from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, Event, ScalarEvent
+from pydantic import JsonValue, ValidationError
+from ruamel.yaml.comments import CommentedMap
 
 from control_tower.errors import PolicyError, nearest
 from policies.checks import Fault, faults
-from policies.document import Policy, day_of
+from policies.document import Document, Entitlement, Policy, day_of
+from policies.plain_yaml import LARGEST, line_of, plain, tree_of
+from policies.refusals import WORKED_OUT, explained, refusal
 
 HOUSE = Path(__file__).parent
-LARGEST = 200_000
-DEEPEST = 12
+EXAMPLES = ".examples.yaml"
 
 
 def load(policy: str | Path, as_of: date) -> Policy:
-    """The policy in force on a day.
+    """The lane's policy in force on a day.
 
     Args:
         policy: the name of one of this house, such as `fulfilment`, or the path of a YAML file.
@@ -37,129 +37,177 @@ def load(policy: str | Path, as_of: date) -> Policy:
         PolicyError: there is none, none or two are in force on that day, or a file is malformed.
     """
     day = day_of(as_of)
-    files = _files(policy)
-    versions = [read(file) for file in files]
-    held = [version for version in versions if version.in_force.covers(day)]
-    if len(held) != 1:
-        what = f"{' and '.join(v.reference for v in held) or 'no version'} in force on {day}"
-        dates = [
-            f"{v.reference} from {v.in_force.since} until {v.in_force.until or 'further notice'}" for v in versions
-        ]
+    held = [version for version in versions(policy) if not version.shadow]
+    covering = [version for version in held if version.in_force.covers(day)]
+    if len(covering) != 1:
+        what = f"{' and '.join(v.reference for v in covering) or 'no version'} in force on {day}"
+        dates = [f"{v.reference} from {v.in_force.since} until {v.in_force.until or 'further notice'}" for v in held]
         raise PolicyError(what, where=str(policy), remedy="there is " + ", ".join(dates))
-    return held[0].model_copy(update={"as_of": day})
+    found = covering[0]
+    if not isinstance(found, Policy):
+        raise PolicyError(f"{found.reference} has no rules", where=str(policy), remedy="a lane's policy has rules")
+    return found.model_copy(update={"as_of": day})
 
 
-def _files(policy: str | Path) -> list[Path]:
-    """One given file, or every version of a named policy: `name.yaml` and `name@2.yaml` and so on."""
+def shadows(policy: str, as_of: date) -> list[Policy]:
+    """The versions of a lane's policy that are tried on a day beside the one in force, and served to nobody."""
+    day = day_of(as_of)
+    tried = [one for one in versions(policy) if one.shadow and one.in_force.covers(day)]
+    return [one.model_copy(update={"as_of": day}) for one in tried if isinstance(one, Policy)]
+
+
+def names(folder: Path = HOUSE) -> tuple[str, ...]:
+    """The documents that a folder holds."""
+    return tuple(sorted({file.stem.partition("@")[0] for file in _documents(folder)}))
+
+
+def versions(policy: str | Path) -> list[Document]:
+    """Every version of a document, shadows included, in the order of their numbers."""
+    return sorted((read(file) for file in files_of(policy)), key=lambda document: document.version)
+
+
+def files_of(policy: str | Path) -> list[Path]:
+    """One given file, or every version of a document of this house.
+
+    Raises:
+        PolicyError: there is no such document; offers the nearest.
+    """
     if isinstance(policy, Path) or policy.endswith((".yaml", ".yml")):
         return [Path(policy)]
-    by_name: dict[str, list[Path]] = {}
-    for file in sorted(HOUSE.glob("*.yaml")):
-        by_name.setdefault(file.stem.partition("@")[0], []).append(file)
-    if policy not in by_name:
-        raise PolicyError(f"there is no policy {policy!r}", remedy=nearest(policy, by_name))
-    return by_name[policy]
+    found = _versions_in(HOUSE, policy)
+    if not found:
+        raise PolicyError(f"there is no policy {policy!r}", remedy=nearest(policy, names()))
+    return found
 
 
-def read(file: Path) -> Policy:
-    """Read one policy file.
+def _documents(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.glob("*.yaml") if not file.name.endswith(EXAMPLES))
+
+
+def _versions_in(folder: Path, name: str) -> list[Path]:
+    return [file for file in _documents(folder) if file.stem.partition("@")[0] == name]
+
+
+def read(file: Path) -> Document:
+    """Read one file: a `Policy` with the entitlements it reads, or an `Entitlement`.
 
     Raises:
         PolicyError: it can't be read, or says something that is not understood; names file and line.
     """
+    content = _content(file)
+    examples = file.with_name(file.stem.partition("@")[0] + EXAMPLES)
+    beside = (str(examples), _content(examples)) if examples.is_file() else None
+    return _read(str(file), content, beside, _others(file))
+
+
+def _others(file: Path) -> tuple[tuple[str, bytes], ...]:
+    """The other documents in a file's folder, and those of this house that it does not hold."""
+    near = {other.name: other for folder in (HOUSE, file.parent) for other in _documents(folder)}
+    same = file.stem.partition("@")[0]
+    return tuple((str(path), _content(path)) for path in near.values() if path.stem.partition("@")[0] != same)
+
+
+def _content(file: Path) -> bytes:
     try:
         with file.open("rb") as opened:
-            content = opened.read(LARGEST + 1)
+            return opened.read(LARGEST + 1)
     except OSError as fault:
         raise PolicyError(f"can't be read: {fault.strerror}", where=str(file)) from fault
-    if len(content) > LARGEST:
-        raise PolicyError(f"is larger than {LARGEST:,} bytes", where=str(file), remedy="a policy is short")
-    return _read(str(file), content)
 
 
-@lru_cache(maxsize=16)
-def _read(file: str, content: bytes) -> Policy:
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as fault:
-        raise PolicyError(f"is not UTF-8 at byte {fault.start}", where=file) from None
-    tree = _tree(text, file)
-    policy = _policy(tree, file)
-    if found := faults(policy):
-        raise _refusal(found, tree, file)
+@lru_cache(maxsize=32)
+def _read(
+    file: str, content: bytes, beside: tuple[str, bytes] | None, others: tuple[tuple[str, bytes], ...]
+) -> Document:
+    tree = _tree(file, content)
+    document = _document(tree, file, others)
     named = Path(file).stem.partition("@")[0]
-    if policy.id != named:
-        raise PolicyError(f"holds the policy {policy.id!r}", where=file, remedy=f"call the file {policy.id}.yaml")
-    return policy
+    if document.id != named:
+        where = f"{file}:{line_of(tree, ('id',))}"
+        raise PolicyError(f"holds the policy {document.id!r}", where=where, remedy=f"call the file {document.id}.yaml")
+    if isinstance(document, Policy) and document.entitlements:
+        document = document.model_copy(update={"bound": _bound(document, tree, file, others)})
+    if found := faults(document):
+        raise refusal(found, tree, file)
+    return _with_examples(document, *beside) if beside else document
 
 
-def _tree(text: str, file: str) -> CommentedMap:
-    """The YAML with its line numbers. Anchors, aliases, tags and merged or doubled keys are refused."""
-    try:
-        _plain_yaml(YAML(typ="rt", pure=True).parse(text), file)
-        tree = YAML(typ="rt", pure=True).load(text)
-    except MarkedYAMLError as fault:
-        mark = fault.problem_mark or fault.context_mark
-        line = mark.line + 1 if mark else 1
-        what = ", ".join(part for part in (fault.context, fault.problem) if part)
-        raise PolicyError(what, where=f"{file}:{line}") from None
-    except (YAMLError, ValueError) as fault:
-        raise PolicyError(f"is no YAML: {fault}", where=file) from None
-    if not isinstance(tree, CommentedMap):
-        raise PolicyError("is no policy", where=f"{file}:1", remedy="it begins with id, version and owner")
-    return tree
+@lru_cache(maxsize=64)
+def _tree(file: str, content: bytes) -> CommentedMap:
+    return tree_of(content, file)
 
 
-def _plain_yaml(events: Iterable[Event], file: str) -> None:
-    """Refuse what makes YAML larger or other than it looks, before anything is built of it."""
-    depth = 0
-    for event in events:
-        depth += isinstance(event, CollectionStartEvent)
-        depth -= isinstance(event, CollectionEndEvent)
-        what = "nested too deep" if depth > DEEPEST else _trick(event)
-        if what:
-            where = f"{file}:{event.start_mark.line + 1}"
-            raise PolicyError(f"{what} is not allowed here", where=where, remedy="write it out")
+def _bound(
+    policy: Policy, tree: CommentedMap, file: str, others: tuple[tuple[str, bytes], ...]
+) -> dict[str, tuple[Entitlement, ...]]:
+    """Every served version of each document that a policy reads, and of those that extend it."""
+    assert policy.entitlements is not None  # noqa: S101 - asked by the caller; narrows the type
+    held = [(path, content) for path, content in others if "rules" not in _tree(path, content)]
+    found: dict[str, tuple[Entitlement, ...]] = {}
+    for number, name in enumerate(policy.entitlements.documents):
+        read = [_read(path, content, None, others) for path, content in held if _speaks_of(path, content, name)]
+        bound = [one for one in read if isinstance(one, Entitlement) and not one.shadow]
+        if not any(one.id == name for one in bound):
+            known = [Path(path).stem.partition("@")[0] for path, _ in held]
+            place = ("entitlements", "documents", number)
+            raise refusal([Fault(place, f"there is no entitlement {name!r}", nearest(name, known))], tree, file)
+        found[name] = tuple(sorted(bound, key=lambda one: (one.id, one.version)))
+    return found
 
 
-def _trick(event: Event) -> str:
-    if isinstance(event, AliasEvent) or getattr(event, "anchor", None):
-        return "an anchor or alias"
-    if getattr(event, "tag", None):
-        return "a tag"
-    if isinstance(event, ScalarEvent) and event.value == "<<":
-        return "a merge key"
-    return ""
+def _speaks_of(file: str, content: bytes, name: str) -> bool:
+    return Path(file).stem.partition("@")[0] == name or _tree(file, content).get("extends") == name
 
 
-def _plain(node: object) -> JsonValue:
-    """Plain JSON values of the YAML; dates and moments as ISO text."""
-    if isinstance(node, CommentedMap):
-        return {str(key): _plain(value) for key, value in node.items()}
-    if isinstance(node, CommentedSeq):
-        return [_plain(value) for value in node]
-    if isinstance(node, date):
-        return node.isoformat()
-    if node is None or isinstance(node, bool):
-        return node
-    return next((kind(node) for kind in (int, float) if isinstance(node, kind)), str(node))
+def _document(tree: CommentedMap, file: str, others: tuple[tuple[str, bytes], ...]) -> Document:
+    model: type[Document] = Policy if "rules" in tree else Entitlement
+    for name in WORKED_OUT:
+        if name in tree:
+            raise refusal([Fault((name,), f"{name!r} is not for the file to say")], tree, file)
+    written = plain(tree)
+    if model is Entitlement and "extends" in tree and isinstance(written, dict):
+        written = _inherited(written, tree, file, others)
+    return _validated(model, _short_forms(written), tree, file)
 
 
-def _policy(tree: CommentedMap, file: str) -> Policy:
-    if "as_of" in tree:
-        raise _refusal([Fault(("as_of",), "'as_of' is not for the file to say")], tree, file)
+def _inherited(
+    written: dict[str, JsonValue], tree: CommentedMap, file: str, others: tuple[tuple[str, bytes], ...]
+) -> dict[str, JsonValue]:
+    """An extension reads the facts of what it extends, and its tables have the outcomes of that one's."""
+    name = str(tree["extends"])
+    bases = [(path, content) for path, content in others if Path(path).stem.partition("@")[0] == name]
+    if not bases:
+        known = [Path(path).stem.partition("@")[0] for path, _ in others]
+        raise refusal([Fault(("extends",), f"there is no document {name!r}", nearest(name, known))], tree, file)
+    path, content = bases[-1]
+    base: dict[str, Any] = _read(path, content, None, others).model_dump(mode="json")
+    given = written.get("tables")
+    tables: dict[str, JsonValue] = dict(given) if isinstance(given, dict) else {}
+    for table, own in tables.items():
+        if table not in base["tables"]:
+            fault = Fault(("tables", table), f"{name} has no table {table!r}", nearest(table, base["tables"]))
+            raise refusal([fault], tree, file)
+        if isinstance(own, dict):
+            shared = {key: base["tables"][table][key] for key in ("means", "outcomes", "unit", "hit", "falls_with")}
+            tables[table] = {**shared, **own}
+    own_facts = written.get("facts")
+    facts = base["facts"] | (own_facts if isinstance(own_facts, dict) else {})
+    return {**written, "facts": facts, "tables": tables, "ordinary": base["ordinary"]}
+
+
+def _validated(model: type[Document], written: JsonValue, tree: CommentedMap, file: str) -> Document:
     try:
         # JSON, so that types are strict and dates and enums are still read from text.
-        return Policy.model_validate_json(json.dumps(_written_out(_plain(tree))), strict=True)
+        return model.model_validate_json(json.dumps(written), strict=True)
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False)
         misspelt_in = {error["loc"][:-1] for error in errors if error["type"] == "extra_forbidden"}
         # A field that is missing beside a misspelt one is the misspelt one.
         causes = [error for error in errors if error["type"] != "missing" or error["loc"][:-1] not in misspelt_in]
-        raise _refusal([_explained(error) for error in causes], tree, file) from None
+        raise refusal([explained(error, model) for error in causes], tree, file) from None
 
 
-def _written_out(document: JsonValue) -> JsonValue:
+def _short_forms(document: JsonValue) -> JsonValue:
     """`severity: sev2` and `team: payments` are short for a list of one row without a condition."""
     rules = document.get("rules") if isinstance(document, dict) else None
     for rule in rules if isinstance(rules, list) else []:
@@ -169,56 +217,18 @@ def _written_out(document: JsonValue) -> JsonValue:
     return document
 
 
-def _explained(error: ErrorDetails) -> Fault:
-    place = tuple(part for part in error["loc"] if part != "[key]")
-    name, given = str(place[-1]) if place else "", error.get("input")
-    if error["type"] == "extra_forbidden":
-        return Fault(place, f"there is no field {name!r}", nearest(name, _fields(place)))
-    if error["type"] == "missing":
-        return Fault(place, f"{name!r} is missing")
-    if error["type"] in ("enum", "literal_error"):
-        expected = re.findall(r"'(\w+)'", str(error.get("ctx", {}).get("expected", "")))
-        return Fault(place, f"{name} can't be {given!r}", nearest(str(given), expected))
-    return Fault(place, f"{name}: {error['msg'].removeprefix('Value error, ').lower()}")
-
-
-def _fields(place: Sequence[str | int]) -> list[str]:
-    """The fields there are beside a misspelt one: walk the models down to where it lies."""
-    model: type[BaseModel] = Policy
-    for part in place[:-1]:
-        fields = {field.alias or name: field for name, field in model.model_fields.items()}
-        if isinstance(part, str) and part in fields:
-            inner = _models(fields[part].annotation)
-            model = inner[0] if inner else model
-    return [field.alias or name for name, field in model.model_fields.items() if name != "as_of" or model is not Policy]
-
-
-def _models(annotation: object) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for argument in get_args(annotation) for model in _models(argument)]
-
-
-def _refusal(found: Sequence[Fault], tree: CommentedMap, file: str) -> PolicyError:
-    """One error for the first fault by line, which counts the others."""
-    inner = {fault.place[:length] for fault in found for length in range(len(fault.place))}
-    causes = [fault for fault in found if fault.place not in inner]  # what is wrong around a fault follows from it
-    lines = sorted(((_line(tree, fault.place), fault) for fault in causes), key=lambda pair: pair[0])
-    line, first = lines[0]
-    others = f"; {len(lines) - 1} more from line {lines[1][0]}" if len(lines) > 1 else ""
-    return PolicyError(first.what + others, where=f"{file}:{line}", remedy=first.remedy)
-
-
-def _line(tree: CommentedMap, place: Sequence[str | int]) -> int:
-    """The line of a place in the document, or of the nearest thing around it."""
-    node: Any = tree
-    line = 1
-    for part in place:
-        if isinstance(node, CommentedMap) and part in node:
-            line = node.lc.key(part)[0] + 1
-        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
-            line = node.lc.item(part)[0] + 1
-        else:
-            break
-        node = node[part]
-    return line
+def _with_examples(document: Document, file: str, content: bytes) -> Document:
+    """The document with the situations of the file beside it, each held against its facts and kinds."""
+    tree = _tree(file, content)
+    examples: Mapping[str, Any] = {"examples": plain(tree).get("examples", [])}  # type: ignore[union-attr]
+    bare = document.model_dump(mode="json", exclude={"as_of", "bound", "examples"}, exclude_none=True)
+    unknown = [name for name in tree if name != "examples"]
+    if unknown:
+        raise refusal([Fault((unknown[0],), f"there is no field {unknown[0]!r}", "only `examples`")], tree, file)
+    read = _validated(type(document), {**bare, **examples}, tree, file)
+    whole = document.model_copy(update={"examples": (*document.examples, *read.examples)})
+    bound = {"bound": document.bound} if isinstance(document, Policy) else {}
+    found = [fault for fault in faults(read.model_copy(update=bound)) if fault.place[:1] == ("examples",)]
+    if found:
+        raise refusal(found, tree, file)
+    return whole

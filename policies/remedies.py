@@ -12,8 +12,8 @@ from policies.judgement import columns_of, holds, plain
 from policies.sentences import render, slots
 from policies.terms import Remedy, Rule, Rung
 
-COLUMNS = ("order_id", "kind", "action", "target", "amount", "currency", "reason", "rests_on")
-TEXT = ("kind", "action", "target", "currency", "reason", "rests_on")
+COLUMNS = ("subject", "order_id", "kind", "action", "target", "amount", "currency", "reason", "rests_on")
+TEXT = ("subject", "order_id", "kind", "action", "target", "currency", "reason", "rests_on")
 
 
 def proposals(policy: Policy, findings: pd.DataFrame, facts: pd.DataFrame, as_of: date | None = None) -> pd.DataFrame:
@@ -28,39 +28,42 @@ def proposals(policy: Policy, findings: pd.DataFrame, facts: pd.DataFrame, as_of
         as_of: the moment whose thresholds hold; the day the policy was read for when left out.
 
     Returns:
-        Sorted by order_id, kind and action: order_id, kind, action, target, amount (minor units, Int64),
+        Sorted by subject, kind and action: subject, order_id, kind, action, target, amount (minor units, Int64),
         currency, reason, rests_on (the facts that must still hold, as canonical JSON text, which
         survives Parquet as it is).
     """
-    parts = [_rows(facts.head(0))]
+    parts = [_rows(facts.head(0), subject=facts[policy.subject].head(0))]
     if policy.rung in (Rung.recommend, Rung.act):
         for rule in policy.rules:
             said = findings[(findings["kind"] == rule.kind) & (findings["answer"] == "yes")]
             for remedy in rule.propose if len(said) else ():
                 found = facts[_read(policy, remedy)].take(said["row"].to_numpy())
                 parts.append(_proposed(policy, rule, remedy, found, as_of))
-    once = pd.concat(parts, ignore_index=True).drop_duplicates(["order_id", "action", "target"], keep="first")
-    return once.sort_values(["order_id", "kind", "action"], kind="stable", ignore_index=True)
+    once = pd.concat(parts, ignore_index=True).drop_duplicates(["subject", "action", "target"], keep="first")
+    return once.sort_values(["subject", "kind", "action"], kind="stable", ignore_index=True)
 
 
 def _read(policy: Policy, remedy: Remedy) -> list[str]:
     """The facts that a remedy reads."""
     condition = policy.expression(remedy.when).names if remedy.when else ()
-    named = {"order_id", "currency", remedy.target, remedy.amount, *remedy.rests_on, *condition}
+    named = {policy.subject, "order_id", "currency", remedy.target, remedy.amount, *remedy.rests_on, *condition}
     named |= set(slots(remedy.reason, policy.catalogue))
-    return [name for name in policy.facts if name in named]
+    return [name for name in policy.columns if name in named]
 
 
 def _proposed(policy: Policy, rule: Rule, remedy: Remedy, facts: pd.DataFrame, as_of: date | None) -> pd.DataFrame:
     columns = columns_of(policy, facts, as_of)
     amount = columns.integers(remedy.amount) if remedy.amount else pd.Series(pd.NA, facts.index, dtype="Int64")
     chosen = holds(policy, remedy.when, facts, as_of) & facts[remedy.target].notna()
+    if "order_id" in facts:
+        chosen &= facts["order_id"].notna()
     if remedy.amount:
         chosen &= (amount > 0).fillna(False).astype(bool) & facts["currency"].notna()
     found = facts[chosen]
     rows = [{**row, **columns.thresholds} for row in found.to_dict("records")]
     return _rows(
         found,
+        subject=found[policy.subject],
         kind=rule.kind,
         action=remedy.action.value,
         target=found[remedy.target],
@@ -72,7 +75,8 @@ def _proposed(policy: Policy, rule: Rule, remedy: Remedy, facts: pd.DataFrame, a
 
 
 def _rows(found: pd.DataFrame, **columns: object) -> pd.DataFrame:
-    """Proposals about these orders, in the columns and types that every one of them has."""
-    frame = pd.DataFrame({"order_id": found["order_id"], **dict.fromkeys(TEXT), **columns}, index=found.index)
+    """Proposals about these subjects, in the columns and types that every one of them has."""
+    orders = found.get("order_id")  # not every case is about an order
+    frame = pd.DataFrame({**dict.fromkeys(TEXT), "order_id": orders, **columns}, index=found.index)
     frame["amount"] = pd.Series(columns.get("amount"), index=found.index, dtype="Int64")
     return frame.astype(dict.fromkeys(TEXT, "str"))[list(COLUMNS)]

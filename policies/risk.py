@@ -1,13 +1,13 @@
-"""Risk: how bad an order's findings are together, whose they are, what is at stake, and by when.
+"""Risk: how bad a subject's findings are together, whose they are, what is at stake, and by when.
 
-An order is scored when at least one finding is a yes. Missing evidence never lowers a risk: an
+A subject is scored when at least one finding is a yes. Missing evidence never lowers a risk: an
 answer that is unknown counts in severity and score as if it were yes, is listed under `unknown`, and
 brings no money. Findings of one family score no more than the family's cap.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from control_tower.errors import PolicyError
 from control_tower.nouns import Shop
 from policies.business_time import due_after
 from policies.document import Policy
-from policies.judgement import SEVERITIES, Codes, columns_of, order_rank
+from policies.judgement import SEVERITIES, Codes, columns_of, subject_rank
 from policies.truth import Columns, evaluate
 from policies.verdict import EPOCH
 
@@ -28,9 +28,9 @@ NO_MONEY = np.iinfo(np.int64).min
 
 
 class Found(NamedTuple):
-    """Findings about scored orders, an order's own together and its leading one first.
+    """Findings about scored subjects, a subject's own together and its leading one first.
 
-    `starts` marks where each order begins. The leading finding is a yes, the worst by severity, then
+    `starts` marks where each subject begins. The leading finding is a yes, the worst by severity, then
     by score, then the earliest rule of the policy.
     """
 
@@ -42,41 +42,45 @@ class Found(NamedTuple):
 
     @property
     def leading(self) -> Codes:
-        """The rule of each order's leading finding."""
+        """The rule of each subject's leading finding."""
         return self.rule[self.starts]
 
     def worst(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The least of each order's values."""
+        """The least of each subject's values."""
         return np.minimum.reduceat(values, self.starts)
 
     def most(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The greatest of each order's values."""
+        """The greatest of each subject's values."""
         return np.maximum.reduceat(values, self.starts)
 
 
 def score(policy: Policy, findings: pd.DataFrame, facts: pd.DataFrame, as_of: datetime, shop: Shop) -> pd.DataFrame:
-    """Weigh each order that has a finding.
+    """Weigh each subject that has a finding.
 
     Args:
         findings: what `judge` found in these very facts.
         as_of: aware; due times count from here.
 
     Returns:
-        One row for each order with a yes, sorted by order_id: order_id, kinds (list), unknown (list of
+        One row for each subject with a yes, sorted by it: subject, kinds (list), unknown (list of
         kinds), severity, score, team, member, money_amount (minor units, the largest of its findings),
         currency, due_at (UTC), priority (money expected to be lost x urgency / minutes of effort).
     """
-    found = _arranged(policy, findings, facts)
     columns = columns_of(policy, facts, as_of)
+    found = _arranged(policy, findings, facts)
+    allowed = _listed(policy, found, columns, "allow", as_of)
+    found = found._replace(severity=np.where(allowed, len(SEVERITIES) - 1, found.severity))
     row = found.row[found.starts]
-    points = _points(policy, found)
+    points = _points(policy, found, allowed)
     severity = np.minimum(found.worst(found.severity), _banded(policy, points))
+    severity = np.minimum(severity, _floors(policy, columns)[row])
+    severity[found.most(_listed(policy, found, columns, "block", as_of))] = 0
     money = _money(policy, found, columns)
     team, member = _owners(policy, found.leading, row, columns)
     at_risk = found.most(money)
     scored = pd.DataFrame(
         {
-            "order_id": facts["order_id"].take(row).reset_index(drop=True),
+            "subject": facts[policy.subject].take(row).reset_index(drop=True),
             "kinds": _kinds(policy, found, found.yes),
             "unknown": _kinds(policy, found, ~found.yes),
             "severity": pd.Series(np.array(SEVERITIES, dtype=object)[severity], dtype="str"),
@@ -90,14 +94,14 @@ def score(policy: Policy, findings: pd.DataFrame, facts: pd.DataFrame, as_of: da
         }
     )
     scored.loc[at_risk == NO_MONEY, "money_amount"] = pd.NA
-    return scored.iloc[np.argsort(order_rank(facts)[row], kind="stable")].reset_index(drop=True)
+    return scored.iloc[np.argsort(subject_rank(policy, facts)[row], kind="stable")].reset_index(drop=True)
 
 
 def _arranged(policy: Policy, findings: pd.DataFrame, facts: pd.DataFrame) -> Found:
     rule = pd.Categorical(findings["kind"], categories=policy.kinds).codes.astype(np.int64)
     row = findings["row"].to_numpy(dtype=np.int64)
-    named = facts["order_id"].take(row).to_numpy(dtype=object) if len(facts) > row.max(initial=-1) else None
-    if named is None or (rule < 0).any() or (named != findings["order_id"].to_numpy(dtype=object)).any():
+    named = facts[policy.subject].take(row).to_numpy(dtype=object) if len(facts) > row.max(initial=-1) else None
+    if named is None or (rule < 0).any() or (named != findings["subject"].to_numpy(dtype=object)).any():
         raise PolicyError("the findings are not of these facts and this policy", where=policy.reference)
     yes = (findings["answer"] == "yes").to_numpy(dtype=bool)
     severity = pd.Categorical(findings["severity"], categories=SEVERITIES).codes.astype(np.int64)
@@ -108,13 +112,34 @@ def _arranged(policy: Policy, findings: pd.DataFrame, facts: pd.DataFrame) -> Fo
     return Found(row, rule[arranged], yes[arranged], severity[arranged], starts)
 
 
-def _points(policy: Policy, found: Found) -> Codes:
-    """The sum of what findings score, each family no more than its cap."""
+def _listed(policy: Policy, found: Found, columns: Columns, says: str, as_of: datetime) -> Flags:
+    """The findings about somebody or something that a list of this sort names, today."""
+    listed = np.zeros(len(found.row), dtype=bool)
+    for listing in policy.lists:
+        if listing.says == says and (listing.until is None or as_of.astimezone(UTC).date() <= listing.until):
+            words = columns.words(listing.fact)
+            named = np.append(words.vocabulary.isin(listing.members), False)[words.codes][found.row]
+            spoken_of = np.array([not listing.kinds or rule.kind in listing.kinds for rule in policy.rules])
+            listed |= named & spoken_of[found.rule]
+    return listed
+
+
+def _floors(policy: Policy, columns: Columns) -> Codes:
+    """The severity below which each row of facts never falls; a floor that may hold, holds."""
+    severity = np.full(len(columns), len(SEVERITIES) - 1, dtype=np.int64)
+    for floor in policy.floors:
+        applies = ~evaluate(policy.expression(floor.when), columns).no
+        severity[applies] = np.minimum(severity[applies], SEVERITIES.index(floor.severity.value))
+    return severity
+
+
+def _points(policy: Policy, found: Found, allowed: Flags) -> Codes:
+    """The sum of what findings score, each family no more than its cap; what is allowed scores nothing."""
     total = np.zeros(len(found.starts), dtype=np.int64)
     for name, family in policy.families.items():
         each = np.array([rule.score if rule.family == name else 0 for rule in policy.rules], dtype=np.int64)
         if len(total):
-            total += np.minimum(np.add.reduceat(each[found.rule], found.starts), family.cap)
+            total += np.minimum(np.add.reduceat(np.where(allowed, 0, each[found.rule]), found.starts), family.cap)
     return total
 
 
@@ -128,7 +153,7 @@ def _banded(policy: Policy, points: Codes) -> Codes:
 
 
 def _kinds(policy: Policy, found: Found, chosen: Flags) -> pd.Series[Any]:
-    """The sorted kinds of each order's chosen findings; equal sets share one list."""
+    """The sorted kinds of each subject's chosen findings; equal sets share one list."""
     bits = np.where(chosen, np.int64(1) << found.rule, 0)
     sets, which = np.unique(np.bitwise_or.reduceat(bits, found.starts), return_inverse=True)
     lists = np.empty(len(sets), dtype=object)
@@ -190,7 +215,7 @@ def _priorities(policy: Policy, found: Found, money: Codes, columns: Columns) ->
 
 
 def _due(policy: Policy, found: Found, severity: Codes, as_of: datetime, shop: Shop) -> pd.Series[Any]:
-    """The earliest time that any finding, or the order's own severity, asks for."""
+    """The earliest time that any finding, or the subject's own severity, asks for."""
     asked = {text for due in (policy.due, *(r.due for r in policy.rules)) if due for text in due.model_dump().values()}
     counts = {
         text: (due_after(as_of, text, shop, policy.calendar) - EPOCH) // timedelta(microseconds=1) for text in asked

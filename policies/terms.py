@@ -9,14 +9,16 @@ from datetime import date, time
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AliasChoices, ConfigDict, Field, model_validator
 
 from control_tower.nouns import Action, Noun, Severity
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 Duration = Annotated[str, Field(pattern=r"^[1-9]\d{0,4} (minute|hour|business day)s?$")]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-Situation = dict[str, bool | int | float | str | None]
+Value = bool | int | float | str
+Situation = dict[str, Value | None]
+Cell = Value | tuple[Value, ...]  # of a table: `"<= 30"`, `"31..60"`, `[defective, wrong_item]`, `missing`
 
 
 class Term(Noun):
@@ -35,7 +37,7 @@ class Rung(StrEnum):
 
 
 class InForce(Term):
-    """The days of UTC on which a policy holds, both ends included."""
+    """The days on which a policy holds, both ends included: of UTC, or of purchase on the shop's calendar."""
 
     since: date = Field(alias="from")
     until: date | None = None
@@ -76,10 +78,24 @@ class Calendar(Term):
 class Fact(Term):
     """What a signal says about an order: its type, its meaning, and who has it when it is missing."""
 
-    type: Literal["boolean", "integer", "number", "text", "timestamp"]
+    type: Literal["boolean", "integer", "number", "text", "timestamp", "date"]
     means: str = Field(min_length=3)
     owner: str = Field(min_length=2)
     clock: bool = Field(default=False, description="it changes with the passing of time alone")
+    at_least: float | None = Field(default=None, description="the smallest number that can be meant; less is missing")
+    at_most: float | None = Field(default=None, description="the largest number that can be meant; more is missing")
+    one_of: tuple[str, ...] = Field(default=(), description="the only texts that can be meant; others are missing")
+
+    @model_validator(mode="after")
+    def _of_its_type(self) -> Self:
+        bounded = self.at_least is not None or self.at_most is not None
+        if bounded and self.type not in ("integer", "number"):
+            raise ValueError(f"a {self.type} has no at_least and at_most")
+        if self.one_of and self.type != "text":
+            raise ValueError(f"a {self.type} has no one_of")
+        if self.at_least is not None and self.at_most is not None and self.at_most < self.at_least:
+            raise ValueError("its at_most is below its at_least")
+        return self
 
 
 class Dated(Term):
@@ -107,6 +123,94 @@ class Threshold(Term):
         """The value in force on a day; None before the first."""
         held = [dated.value for dated in self.values if dated.since <= day]
         return held[-1] if held else None
+
+
+class TableRow(Term):
+    """One row of a table: when it holds, what then, and the clause it is published as."""
+
+    id: Identifier
+    when: str | dict[str, Cell] = Field(description="an expression, or a cell for each fact it depends on")
+    then: str | int | float
+    clause: str = Field(default="", description="where the customer can read it, as in 4.2")
+    because: str = Field(default="", description="the sentence it is explained with")
+
+
+class Table(Term):
+    """Outcomes by ranges of facts. Every row is evaluated; what they say together depends on `hit`.
+
+    `one`: rows never overlap (the linter proves it). `strictest`: of the rows that hold, the strictest
+    outcome counts. `first`: the first row that holds counts, which can hide a stricter one.
+    """
+
+    means: str = Field(min_length=5)
+    outcomes: tuple[str, ...] | tuple[float, ...] = Field(min_length=1, description="the best for the customer first")
+    unit: str = Field(default="", description="of outcomes that are numbers")
+    hit: Literal["one", "first", "strictest"] = "one"
+    falls_with: tuple[str, ...] = Field(default=(), description="facts of which more is never more generous")
+    rows: tuple[TableRow, ...] = Field(min_length=1, max_length=200)
+    otherwise: str | int | float | None = Field(default=None, description="the outcome where every row says no")
+
+    @property
+    def type(self) -> str:
+        """The type of its outcomes: text or number."""
+        return "text" if isinstance(self.outcomes[0], str) else "number"
+
+    def rank(self, outcome: str | float) -> int:
+        """The place of an outcome: 0 is the best for the customer.
+
+        Raises:
+            ValueError: it is none of the outcomes.
+        """
+        return [str(one) if self.type == "text" else float(one) for one in self.outcomes].index(
+            str(outcome) if self.type == "text" else float(outcome)
+        )
+
+
+class Derived(Term):
+    """A fact that the policy works out of others, as an amount of what a table allows."""
+
+    type: Literal["boolean", "integer", "number"]
+    means: str = Field(min_length=3)
+    owner: str = ""
+    expression: str = Field(alias="is", description="arithmetic, or a condition; an integer is rounded down")
+
+
+class Accepted(Term):
+    """A finding of the linter that the owner knows and wants, with the reason."""
+
+    check: Identifier
+    where: str = Field(min_length=2, description="the rule or table, or table.row, it is about")
+    because: str = Field(min_length=10)
+
+
+class Entitled(Term):
+    """Which documents say what a customer is owed, and the fact that dates the promise."""
+
+    in_force_on: Identifier = Field(description="the date fact of the purchase")
+    documents: tuple[Identifier, ...] = Field(min_length=1)
+
+
+class Floor(Term):
+    """A severity that a case never falls below while a condition holds, or may hold."""
+
+    when: str
+    severity: Severity
+    because: str = Field(min_length=5)
+
+
+class Listing(Term):
+    """Names that somebody wrote down: `block` is never less than sev1, `allow` never more than sev3.
+
+    A block beats an allow, and so does a floor.
+    """
+
+    id: Identifier
+    means: str = Field(min_length=5)
+    fact: Identifier
+    members: tuple[str, ...]
+    says: Literal["allow", "block"]
+    kinds: tuple[str, ...] = Field(default=(), description="the kinds it speaks of; all when left out")
+    until: date | None = None
 
 
 class Due(Term):
@@ -138,8 +242,9 @@ class Merge(Term):
     name: Identifier
     on: tuple[str, ...] = Field(min_length=1)
     when: str
-    at_least: int = Field(ge=2)
-    share: float = Field(gt=0, le=1)
+    at_least: int = Field(default=1, ge=1)
+    share: float = Field(default=0.0, ge=0, le=1)
+    alone: bool = Field(default=False, description="the subject's other findings stay in its own case")
 
 
 class Remedy(Term):
@@ -201,8 +306,13 @@ class Example(Term):
     """A situation and what the policy must say of it. Facts not named are those of an ordinary order."""
 
     name: str = Field(min_length=5)
-    as_of: date | None = None
-    facts: Situation
+    as_of: date | None = Field(
+        default=None,
+        validation_alias=AliasChoices("as_of", "bought_on"),
+        description="the day whose policy decides: of the look, or of the purchase for an entitlement",
+    )
+    facts: Situation = Field(default={})
     yes: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     proposes: tuple[Action, ...] = ()
+    gives: Situation = Field(default={}, description="the outcome of a table, or a derived fact; null for unknown")

@@ -18,6 +18,7 @@ class Kind(StrEnum):
     number = "number"
     text = "text"
     timestamp = "timestamp"
+    date = "date"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A literal: a truth value, a number as a float, or text."""
+    """A literal: a truth value, a number as a float, text, or a date as days since 1970."""
 
     value: bool | float | str
     kind: Kind

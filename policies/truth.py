@@ -1,8 +1,9 @@
 """Truth: evaluate expressions three-valued, over a whole frame of facts at once.
 
 Missing (None, NaN, NaT, pd.NA) is unknown; Kleene's logic carries it. Numbers are 64-bit floats and
-moments are microseconds since 1970 in UTC, here and in `policies.verdict`, which evaluates one row, so
-that both give one answer; a number that is not finite, as after a division by zero, is missing.
+moments are microseconds since 1970 in UTC, days are days since 1970, here and in `policies.verdict`,
+which evaluates one row, so that both give one answer; a number that is not finite, as after a division
+by zero, is missing, and so is a value that a fact is declared never to have.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pandas as pd
 
 from control_tower.errors import PolicyError, nearest
 from policies.expressions import Expression
+from policies.terms import Fact
 from policies.tree import (
     And,
     Arithmetic,
@@ -67,10 +69,18 @@ class Columns:
         frame: one row for each order; it may have more columns than the catalogue.
         catalogue: the type of each fact and threshold.
         thresholds: the value of each threshold.
+        facts: what the facts are declared to be, for the values that they can have.
     """
 
-    def __init__(self, frame: pd.DataFrame, catalogue: Mapping[str, str], thresholds: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        catalogue: Mapping[str, str],
+        thresholds: Mapping[str, float],
+        facts: Mapping[str, Fact] | None = None,
+    ) -> None:
         self.frame, self.catalogue, self.thresholds = frame, catalogue, thresholds
+        self.facts = facts or {}
         self._flags: dict[str, Truth] = {}
         self._numbers: dict[str, Numbers] = {}
         self._words: dict[str, Words] = {}
@@ -98,14 +108,25 @@ class Columns:
         return self._flags[name]
 
     def numbers(self, name: str) -> Numbers:
-        """A number, a timestamp (microseconds since 1970) or a threshold, as floats; NaN where missing."""
+        """A number, a timestamp (microseconds), a date (days) or a threshold, as floats; NaN where missing."""
         if name in self.thresholds:
             return np.asarray(float(self.thresholds[name]))
         if name not in self._numbers:
             kind = self.catalogue[name]
             values = _typed(self.series(name), name, kind)
-            self._numbers[name] = _microseconds(values) if kind == "timestamp" else _finite(values)
+            read = {"timestamp": _microseconds, "date": _days}.get(kind, _finite)
+            self._numbers[name] = self._within(name, read(values))
         return self._numbers[name]
+
+    def _within(self, name: str, numbers: Numbers) -> Numbers:
+        """Numbers with NaN for those that the fact is declared never to be."""
+        fact = self.facts.get(name)
+        if fact is None or (fact.at_least is None and fact.at_most is None):
+            return numbers
+        low = -np.inf if fact.at_least is None else fact.at_least
+        high = np.inf if fact.at_most is None else fact.at_most
+        beyond = (numbers < low) | (numbers > high)
+        return np.where(beyond, NAN, numbers) if beyond.any() else numbers
 
     def integers(self, name: str) -> pd.Series[Any]:
         """A whole number as it is (`Int64`), such as money in minor units.
@@ -122,8 +143,12 @@ class Columns:
     def words(self, name: str) -> Words:
         """A text fact."""
         if name not in self._words:
-            codes, vocabulary = pd.factorize(_typed(self.series(name), name, "text"))
-            self._words[name] = Words(codes, pd.Index(vocabulary, dtype=object))
+            codes, found = pd.factorize(_typed(self.series(name), name, "text"))
+            vocabulary = pd.Index(found, dtype=object)
+            fact = self.facts.get(name)
+            if fact and fact.one_of:
+                codes = np.where(np.append(vocabulary.isin(fact.one_of), False)[codes], codes, -1)
+            self._words[name] = Words(codes, vocabulary)
         return self._words[name]
 
     def known(self, name: str, kind: Kind) -> Flags:
@@ -143,6 +168,11 @@ def evaluate(expression: Expression, columns: Columns) -> Truth:
     """Evaluate a condition over every row; both arrays are as long as the frame."""
     truth = _truth(expression.tree, columns)
     return Truth(*(np.broadcast_to(side, (len(columns),)) for side in truth))
+
+
+def evaluate_number(expression: Expression, columns: Columns) -> Numbers:
+    """Evaluate arithmetic over every row; NaN where it has no known value."""
+    return np.broadcast_to(_numbers(expression.tree, columns), (len(columns),))
 
 
 def _truth(node: Node, columns: Columns) -> Truth:
@@ -259,6 +289,7 @@ _HELD = {
     "number": ("integer", "floating", "mixed-integer-float"),
     "text": ("string",),
     "timestamp": ("datetime",),
+    "date": ("date",),
 }
 
 
@@ -270,6 +301,8 @@ def _is(dtype: np.dtype[Any] | pd.api.extensions.ExtensionDtype, kind: str) -> b
         return isinstance(dtype, pd.StringDtype)
     if kind == "timestamp":
         return isinstance(dtype, pd.DatetimeTZDtype)
+    if kind == "date":
+        return isinstance(dtype, np.dtype) and dtype.kind == "M"
     return types.is_numeric_dtype(dtype) and not types.is_bool_dtype(dtype)
 
 
@@ -281,6 +314,8 @@ def _from_objects(values: pd.Series[Any], kind: str) -> pd.Series[Any]:
         if any(moment.tzinfo is None for moment in moments):
             raise PolicyError(f"the fact {values.name!r} holds moments without a time zone")
         return pd.to_datetime(values, utc=True)
+    if kind == "date":
+        return values.astype("datetime64[s]")
     return values.where(values.notna(), None).astype("boolean" if kind == "boolean" else "Float64")
 
 
@@ -288,6 +323,13 @@ def _finite(values: pd.Series[Any]) -> Numbers:
     numbers = values.to_numpy(dtype=np.float64, na_value=NAN)
     finite = np.isfinite(numbers)
     return numbers if finite.all() else np.where(finite, numbers, NAN)
+
+
+def _days(values: pd.Series[Any]) -> Numbers:
+    if not isinstance(values.dtype, np.dtype) or values.dtype.kind != "M":
+        return values.to_numpy(dtype=np.float64, na_value=NAN)  # nothing in it
+    days = values.to_numpy().astype("datetime64[D]")
+    return np.where(np.isnat(days), NAN, days.astype(np.int64).astype(np.float64))
 
 
 def _microseconds(values: pd.Series[Any]) -> Numbers:

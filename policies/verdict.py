@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ import pandas as pd
 
 from control_tower.errors import PolicyError, nearest
 from control_tower.nouns import Answer
-from policies.expressions import Expression
+from policies.expressions import EPOCH_DAY, Expression
+from policies.terms import Fact
 from policies.tree import (
     And,
     Arithmetic,
@@ -47,21 +48,57 @@ class Verdict:
     values: dict[str, Value]
 
 
-def verdict(expression: Expression, facts: Mapping[str, Any], catalogue: Mapping[str, str]) -> Verdict:
+def verdict(
+    expression: Expression,
+    facts: Mapping[str, Any],
+    catalogue: Mapping[str, str],
+    declared: Mapping[str, Fact] | None = None,
+) -> Verdict:
     """Evaluate a condition on one row.
 
     Args:
         facts: the value of each fact and threshold; moments as aware datetimes or ISO 8601 text.
         catalogue: the type of each fact and threshold.
+        declared: what the facts are declared to be, for the values that they can have.
 
     Raises:
         PolicyError: a fact that the expression reads is not there, or is of another type.
     """
-    row = {name: _read(name, catalogue[name], facts) for name in expression.names}
+    row = row_of(expression, facts, catalogue, declared)
     held = _holds(expression.tree, row)
     lacked = tuple(sorted(_lacked(expression.tree, row))) if held is None else ()
     answer = Answer.unknown if held is None else Answer.yes if held else Answer.no
     return Verdict(answer, lacked, row)
+
+
+def number(
+    expression: Expression,
+    facts: Mapping[str, Any],
+    catalogue: Mapping[str, str],
+    declared: Mapping[str, Fact] | None = None,
+) -> float | None:
+    """Evaluate arithmetic on one row; None where it has no known value."""
+    found = _value(expression.tree, row_of(expression, facts, catalogue, declared))
+    return None if found is None else float(found)
+
+
+def row_of(
+    expression: Expression, facts: Mapping[str, Any], catalogue: Mapping[str, str], declared: Mapping[str, Fact] | None
+) -> dict[str, Value]:
+    """What an expression reads of a row, as it is compared."""
+    known = declared or {}
+    return {name: within(known.get(name), _read(name, catalogue[name], facts)) for name in expression.names}
+
+
+def within(fact: Fact | None, value: Value) -> Value:
+    """The value, or None where it is one that the fact is declared never to have."""
+    if fact is None or value is None:
+        return value
+    if isinstance(value, str):
+        return value if not fact.one_of or value in fact.one_of else None
+    too_low = fact.at_least is not None and value < fact.at_least
+    too_high = fact.at_most is not None and value > fact.at_most
+    return None if too_low or too_high else value
 
 
 def is_missing(value: object) -> bool:
@@ -78,7 +115,7 @@ def _read(name: str, kind: str, facts: Mapping[str, Any]) -> Value:
 
 
 def check_value(name: str, kind: str, value: object) -> Value:
-    """A value as it is compared: numbers as floats, moments as microseconds since 1970, missing as None.
+    """A value as it is compared: numbers as floats, moments and days counted from 1970, missing as None.
 
     Raises:
         PolicyError: it is not of the declared type.
@@ -87,6 +124,8 @@ def check_value(name: str, kind: str, value: object) -> Value:
         return None
     if kind == "timestamp":
         return _microseconds(name, value)
+    if kind == "date":
+        return _days(name, value)
     if kind == "text" and isinstance(value, str):
         return value
     is_flag = isinstance(value, bool | np.bool_)
@@ -105,6 +144,18 @@ def _microseconds(name: str, value: object) -> float:
     if not isinstance(moment, datetime) or moment.tzinfo is None:
         raise PolicyError(f"the fact {name!r} is declared timestamp and holds no moment with a time zone")
     return float((moment - EPOCH) // timedelta(microseconds=1))
+
+
+def _days(name: str, value: object) -> float:
+    try:
+        day = date.fromisoformat(value[:10]) if isinstance(value, str) else value
+    except ValueError:
+        day = None
+    if isinstance(day, datetime) and day.tzinfo is None:
+        day = day.date()
+    if not isinstance(day, date) or isinstance(day, datetime):
+        raise PolicyError(f"the fact {name!r} is declared date and holds no day", remedy="as in 2027-01-31")
+    return float(day.toordinal() - EPOCH_DAY)
 
 
 def _holds(node: Node, row: Row) -> bool | None:

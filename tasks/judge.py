@@ -1,4 +1,4 @@
-"""Judge: let every rule of the policy answer about every order."""
+"""Judge: let every rule of the policy answer about every subject."""
 
 from __future__ import annotations
 
@@ -19,9 +19,5 @@ def judge(facts: Kept, policy: Policy, as_of: datetime) -> Kept:
         The kept findings: one row for each order and kind that is `yes` or `unknown`.
     """
     archive = open_archive(settings().artifacts)
-    findings = policies.judge(policy, archive.frame(facts, _read(policy)), as_of)
+    findings = policies.judge(policy, archive.frame(facts, list(policy.columns)), as_of)
     return archive.keep_frame("findings", findings)
-
-
-def _read(policy: Policy) -> list[str]:
-    return list(policy.facts)

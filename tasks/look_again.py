@@ -15,6 +15,7 @@ from control_tower.nouns import EffectState, Proposal
 from control_tower.settings import settings
 from policies import policy
 from tasks.detect import detect
+from tasks.entitle import entitle
 from tasks.gather import gather
 from tasks.judge import judge
 from tasks.lane import Lane
@@ -45,16 +46,19 @@ def look_again(leave: Authorised, watched: Lane) -> str:
             return f"order {proposal.order_id} has no evidence to rely on"
         raise
     facts = detect(accepted, watched.signals, rules)
+    if rules.conclusions:
+        facts = entitle(facts, rules, moment)
     found = recommend(judge(facts, rules, moment), facts, rules)
     archive = open_archive(settings().artifacts)
-    known = plain_rows(archive.frame(facts))
-    return _difference(proposal, plain_rows(archive.frame(found)), known[0] if known else {})
+    known = [row for row in plain_rows(archive.frame(facts)) if row[rules.subject] == proposal.subject]
+    mine = [row for row in plain_rows(archive.frame(found)) if row["subject"] == proposal.subject]
+    return _difference(proposal, mine, known[0] if known else {})
 
 
 def _difference(proposal: Proposal, found: list[dict[str, Any]], facts: dict[str, Any]) -> str:
     for row in found:
         same_amount = row["amount"] == (proposal.money.amount if proposal.money else None)
-        same = row["action"] == proposal.action and (row["target"] or row["order_id"]) == proposal.target
+        same = row["action"] == proposal.action and row["target"] == proposal.target
         if same and same_amount and json.loads(row["rests_on"]) == proposal.rests_on:
             return ""
     changes = [

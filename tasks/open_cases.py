@@ -21,7 +21,7 @@ from tasks.validate import Accepted
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN_ORDERS = 25
+SHOWN = 25
 
 
 class Opened(Noun):
@@ -53,25 +53,27 @@ def form_cases(scored: Kept, findings: Kept, facts: Kept, policy: Policy, accept
     known = archive.frame(facts)
     known["row"] = range(len(known))
     found = archive.frame(findings)
-    # What is unknown about an order of a case is told as well: somebody has the missing evidence.
-    found = found[found["order_id"].isin(cases["orders"].explode())].sort_values(["order_id", "kind"])
-    kinds_by_order = {str(order): list(kinds) for order, kinds in found.groupby("order_id")["kind"]}
-    needed = known[known["order_id"].isin(cases["orders"].explode())]
-    rows = {row["order_id"]: row for row in plain_rows(needed.drop(columns="row"))}
+    # What is unknown about a subject of a case is told as well: somebody has the missing evidence.
+    found = found[found["subject"].isin(cases["subjects"].explode())].sort_values(["subject", "kind"])
+    answers: dict[str, list[tuple[str, str]]] = {
+        str(subject): list(zip(said["kind"], said["answer"], strict=True)) for subject, said in found.groupby("subject")
+    }
+    needed = known[known[policy.subject].isin(cases["subjects"].explode())]
+    rows = {row[policy.subject]: row for row in plain_rows(needed.drop(columns="row"))}
     tables = {name: kept.digest for name, kept in accepted.frames.items()}
-    return Nouns([_case(row, kinds_by_order, rows, tables, policy, accepted) for row in plain_rows(cases)])
+    return Nouns([_case(row, answers, rows, tables, policy, accepted) for row in plain_rows(cases)])
 
 
 def _case(
     row: dict[str, Any],
-    kinds: dict[str, list[str]],
+    answers: dict[str, list[tuple[str, str]]],
     facts: dict[str, dict[str, JsonValue]],
     tables: dict[str, str],
     policy: Policy,
     accepted: Accepted,
 ) -> Case:
-    orders = tuple(row["orders"])
-    shown = orders[:SHOWN_ORDERS]  # a burst of ten thousand orders is one case that a person can still read
+    subjects = tuple(row["subjects"])
+    shown = subjects[:SHOWN]  # a burst of ten thousand orders is one case that a person can still read
     money = None
     if row["money_amount"] is not None and row["currency"]:
         money = Money(amount=int(row["money_amount"]), currency=row["currency"])
@@ -81,13 +83,17 @@ def _case(
         shop=accepted.shop.id,
         pivot=row["pivot"],
         kinds=tuple(row["kinds"]),
-        orders=orders,
+        subjects=subjects,
+        orders=tuple(row["orders"]),
         team=row["team"],
         owner=row["owner"] or "",
         findings=tuple(
-            _explained(policy, kind, facts[order], accepted.as_of) for order in shown for kind in kinds[order]
+            _explained(policy, kind, facts[subject], accepted.as_of)
+            for subject in shown
+            for kind, answer in answers[subject]
+            if kind in row["kinds"] or answer == "unknown"
         ),
-        evidence=Evidence(as_of=accepted.as_of, facts=tuple(facts[order] for order in shown), tables=tables),
+        evidence=Evidence(as_of=accepted.as_of, facts=tuple(facts[subject] for subject in shown), tables=tables),
         risk=Risk(
             severity=row["severity"],
             score=int(row["score"]),
@@ -110,7 +116,7 @@ def _explained(policy: Policy, kind: str, facts: dict[str, JsonValue], as_of: da
 
 
 def plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """A frame's rows as plain Python values: missing is None, moments are ISO text."""
+    """A frame's rows as plain Python values: missing is None, moments and days are ISO text."""
     import pandas as pd
 
     columns: dict[str, list[Any]] = {}
@@ -118,6 +124,8 @@ def plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
         values = frame[name]
         if isinstance(values.dtype, pd.DatetimeTZDtype):
             columns[name] = [None if value is pd.NaT else value.isoformat() for value in values]
+        elif pd.api.types.is_datetime64_dtype(values.dtype):  # a day
+            columns[name] = [None if value is pd.NaT else f"{value:%Y-%m-%d}" for value in values]
         else:
             columns[name] = [_plain(value) for value in values.tolist()]
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
@@ -143,18 +151,19 @@ def form_proposals(
 ) -> Nouns[Proposal]:
     """Make a `Proposal` of each row; its digest covers all that a ruling on it would."""
     archive = open_archive(settings().artifacts)
-    case_of = {order: case.id for case in cases for order in case.orders}
+    case_of = {(subject, kind): case.id for case in cases for subject in case.subjects for kind in case.kinds}
     return Nouns(
         [
             Proposal(
-                case_id=case_of[row["order_id"]],
+                case_id=case_of[row["subject"], row["kind"]],
                 lane=policy.id,
                 shop=accepted.shop.id,
                 source=source,
                 mapping=mapping,
                 action=Action(row["action"]),
                 order_id=row["order_id"],
-                target=row["target"] or row["order_id"],
+                subject=row["subject"],
+                target=row["target"],
                 money=Money(amount=int(row["amount"]), currency=row["currency"]) if row["amount"] is not None else None,
                 rests_on=json.loads(row["rests_on"]),
                 evidence=digest_of(json.loads(row["rests_on"])),
@@ -181,8 +190,8 @@ def open_cases(lane: str, cases: Nouns[Case], proposals: Nouns[Proposal], findin
     if newest and accepted.as_of < newest:
         return Opened(opened=(), updated=(), closed=(), same=(), looked_back=True)
     now = datetime.now(UTC)
-    found = open_archive(settings().artifacts).frame(findings, ["order_id", "kind", "answer"])
-    unknown = found.loc[found["answer"] == "unknown", ["order_id", "kind"]]
+    found = open_archive(settings().artifacts).frame(findings, ["subject", "kind", "answer"])
+    unknown = found.loc[found["answer"] == "unknown", ["subject", "kind"]]
     undecided = set(unknown.itertuples(index=False, name=None))
     changes = record_cases(ledger, lane, accepted.shop.id, cases.items, undecided, now)
     record_proposals(ledger, [case.id for case in cases], proposals.items, now)

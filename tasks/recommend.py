@@ -16,5 +16,5 @@ def recommend(findings: Kept, facts: Kept, policy: Policy) -> Kept:
     An unknown answer recommends nothing.
     """
     archive = open_archive(settings().artifacts)
-    found, known = archive.frame(findings), archive.frame(facts, list(policy.facts))
+    found, known = archive.frame(findings), archive.frame(facts, list(policy.columns))
     return archive.keep_frame("recommended", policies.proposals(policy, found, known))

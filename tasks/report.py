@@ -15,7 +15,7 @@ from tasks.validate import Accepted
 
 
 class Answers(Noun):
-    """Orders about which a rule said yes, and orders about which it can't say."""
+    """Subjects about which a rule said yes, and subjects about which it can't say."""
 
     yes: int = 0
     unknown: int = 0
@@ -37,7 +37,7 @@ class Counts(Noun):
 
 
 class LaneReport(Noun):
-    """One run of a lane, in counts. Findings are orders; they may merge into fewer cases."""
+    """One run of a lane, in counts. Findings are subjects, as orders or returns; they may merge into fewer cases."""
 
     lane: str
     as_of: AwareDatetime
@@ -70,8 +70,8 @@ def report(
     from prefect.runtime import flow_run
 
     archive = open_archive(settings().artifacts)
-    found = archive.frame(findings, ["kind", "answer", "order_id"])
-    said = found.groupby(["kind", "answer"])["order_id"].nunique().to_dict()
+    found = archive.frame(findings, ["kind", "answer", "subject"])
+    said = found.groupby(["kind", "answer"])["subject"].nunique().to_dict()
     recommended = archive.frame(proposed, ["action", "amount", "currency"])
     return LaneReport(
         lane=lane,

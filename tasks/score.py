@@ -19,51 +19,81 @@ if TYPE_CHECKING:
 
 @step
 def score(findings: Kept, facts: Kept, policy: Policy, accepted: Accepted) -> Kept:
-    """One row for each case: id, pivot, kinds, orders, severity, team, owner, money, due time, priority.
+    """One row for each case: id, pivot, kinds, subjects, orders, severity, team, owner, money, due time, priority.
 
-    Findings about one order are one case. Where a whole group shares a cause, such as a missed
-    pick-up, the group is one case.
+    Findings about one subject are one case. Where a whole group shares a cause, such as a missed
+    pick-up or a product that comes back, the group is one case.
     """
     archive = open_archive(settings().artifacts)
     found = archive.frame(findings)
-    known = archive.frame(facts, list(policy.facts))
-    orders = policies.score(policy, found, known, accepted.as_of, accepted.shop)
-    orders["pivot"] = "order:" + orders["order_id"].astype(str)
+    known = archive.frame(facts, list(policy.columns))
+    parts = []
     for rule in policy.rules:
-        if rule.merge is not None:
-            _merge(policy, rule, found, known, orders)
-    return archive.keep_frame("cases", _cases(orders, policy.id, accepted.shop.id))
+        if rule.merge is not None and rule.merge.alone:
+            merged = _shared(policy, rule, found, known)
+            theirs = (found["kind"] == rule.kind) & found["subject"].isin(merged.index)
+            parts.append(_weighed(policy, found[theirs], known, accepted))
+            _merge(rule, merged, parts[-1])
+            found = found[~theirs]
+    whole = _weighed(policy, found, known, accepted)
+    for rule in policy.rules:
+        if rule.merge is not None and not rule.merge.alone:
+            _merge(rule, _shared(policy, rule, found, known), whole)
+    return archive.keep_frame("cases", _cases(_together([whole, *parts]), policy.id, accepted.shop.id))
 
 
-def _merge(policy: Policy, rule: Rule, found: pd.DataFrame, known: pd.DataFrame, orders: pd.DataFrame) -> None:
-    """Give the orders that share a cause one pivot and one owner, where enough of a group has it.
+def _weighed(policy: Policy, found: pd.DataFrame, known: pd.DataFrame, accepted: Accepted) -> pd.DataFrame:
+    """Findings weighed by subject, each subject a case of its own so far."""
+    weighed = policies.score(policy, found, known, accepted.as_of, accepted.shop)
+    weighed["pivot"] = f"{policy.subject.removesuffix('_id')}:" + weighed["subject"].astype(str)
+    weighed["order_id"] = None  # not every case is about an order
+    if "order_id" in known:
+        of = known["order_id"].set_axis(known[policy.subject]).reindex(weighed["subject"])
+        weighed["order_id"] = of.to_numpy(dtype=object)
+    return weighed
 
-    `share` is counted over all orders that have every fact of the group.
+
+def _together(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+
+
+def _shared(policy: Policy, rule: Rule, found: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """The subjects that share a cause, where enough of a group has it, with the facts of the group.
+
+    `share` is counted over all subjects that have every fact of the group.
     """
     merge = rule.merge
     assert merge is not None  # noqa: S101 - asked by the caller; narrows the type
     on = list(merge.on)
-    grouped = known[["order_id", *on]].dropna()
-    said = found.loc[(found["kind"] == rule.kind) & (found["answer"] == "yes"), "order_id"]
+    grouped = known[[policy.subject, *on]].dropna()
+    said = found.loc[(found["kind"] == rule.kind) & (found["answer"] == "yes"), "subject"]
     holding = policies.holds(policy, merge.when, known)
-    grouped["part"] = holding.loc[grouped.index] & grouped["order_id"].isin(said)
+    grouped["part"] = holding.loc[grouped.index] & grouped[policy.subject].isin(said)
     size = grouped.groupby(on)["part"].agg(["sum", "mean"]).reset_index()
     shared = size[(size["sum"] >= merge.at_least) & (size["mean"] >= merge.share)]
-    merged = grouped[grouped["part"]].merge(shared[on], on=on).set_index("order_id")
-    if merged.empty:
+    return grouped[grouped["part"]].merge(shared[on], on=on).set_index(policy.subject)
+
+
+def _merge(rule: Rule, merged: pd.DataFrame, weighed: pd.DataFrame) -> None:
+    """Give the subjects that share a cause one pivot and one owner."""
+    if merged.empty or rule.merge is None:
         return
-    part = orders["order_id"].isin(merged.index)
-    theirs = merged.loc[orders.loc[part, "order_id"]]
+    on = list(rule.merge.on)
+    part = weighed["subject"].isin(merged.index)
+    theirs = merged.loc[weighed.loc[part, "subject"]]
     key = theirs[on[0]].str.cat(theirs[on[1:]], sep="/")
-    owner = rule.team[-1]  # the last row is the one without a condition
-    orders.loc[part, "pivot"] = (f"{merge.name}:" + key.astype(str)).to_numpy()
-    orders.loc[part, "team"] = owner.team
-    orders.loc[part, "member"] = theirs[owner.member].to_numpy() if owner.member in on else ""
+    weighed.loc[part, "pivot"] = (f"{rule.merge.name}:" + key.astype(str)).to_numpy()
+    if not rule.merge.alone:  # who leads a mixed group is the rule's own last team
+        owner = rule.team[-1]  # the last row is the one without a condition
+        weighed.loc[part, "team"] = owner.team
+        weighed.loc[part, "member"] = theirs[owner.member].to_numpy() if owner.member in on else ""
 
 
-def _cases(orders: pd.DataFrame, lane: str, shop: str) -> pd.DataFrame:
-    """Orders folded into cases; the worst severity and the earliest due time speak for all."""
-    ordered = orders.sort_values(["pivot", "severity", "order_id"], kind="stable")
+def _cases(weighed: pd.DataFrame, lane: str, shop: str) -> pd.DataFrame:
+    """Subjects folded into cases; the worst severity and the earliest due time speak for all."""
+    ordered = weighed.sort_values(["pivot", "severity", "subject"], kind="stable")
     grouped = ordered.groupby("pivot", sort=True)
     cases = grouped.agg(
         severity=("severity", "first"),  # sev1 sorts first
@@ -75,10 +105,11 @@ def _cases(orders: pd.DataFrame, lane: str, shop: str) -> pd.DataFrame:
         currency=("currency", "first"),
         currencies=("currency", "nunique"),
         money_amount=("money_amount", "sum"),
-        order_count=("order_id", "size"),
+        subject_count=("subject", "size"),
     ).reset_index()
     cases.loc[cases["currencies"] > 1, ["currency", "money_amount"]] = None  # never add up two currencies
-    cases["orders"] = grouped["order_id"].agg(sorted).to_numpy()
+    cases["subjects"] = grouped["subject"].agg(sorted).to_numpy()
+    cases["orders"] = grouped["order_id"].agg(lambda several: sorted(set(several.dropna()))).to_numpy()
     cases["kinds"] = grouped["kinds"].agg(lambda several: sorted(set().union(*several))).to_numpy()
     cases["id"] = [digest_of([lane, shop, pivot])[:12] for pivot in cases["pivot"]]
     return cases.drop(columns="currencies").sort_values(["priority", "id"], ascending=[False, True])

@@ -16,6 +16,7 @@ from control_tower.settings import Settings, settings
 from control_tower.slack.client import open_channel
 from control_tower.slack.messages import Message, case_message, digest_message, notice_message
 from control_tower.slack.outbox import Delivered, Outbox
+from control_tower.slack.untold import untold
 from tasks.open_cases import Opened
 from tasks.validate import Accepted
 
@@ -36,7 +37,9 @@ def tell(lane: str, accepted: Accepted, opened: Opened) -> Told:
     tower = settings()
     ledger = open_ledger(tower.ledger)
     shop = accepted.shop
-    changed = [*opened.opened, *opened.updated, *opened.closed]
+    # A run that was killed after it opened cases told nobody, and to the next they are nothing new.
+    left = untold(ledger, lane, shop.id)
+    changed = list(dict.fromkeys([*opened.opened, *opened.updated, *opened.closed, *left]))
     day = f"{accepted.as_of.astimezone(ZoneInfo(shop.time_zone)):%Y-%m-%d}"
     standing = [row.id for row in queue(ledger) if row.lane == lane and row.shop == shop.id]
     known = {held.row.id: held for held in dossiers(ledger, sorted({*standing, *changed}))}

@@ -170,7 +170,7 @@ class Archive:
 
 
 def as_pandas(table: Any) -> Any:
-    """A pyarrow table as pandas: Arrow text, nullable integers and booleans, UTC microseconds."""
+    """A pyarrow table as pandas: Arrow text, nullable integers and booleans, UTC microseconds, days as datetime64."""
     import pandas as pd
     import pyarrow as pa
 
@@ -185,4 +185,4 @@ def as_pandas(table: Any) -> Any:
     def kind(arrow: Any) -> Any:
         return text if pa.types.is_string(arrow) or pa.types.is_large_string(arrow) else kinds.get(arrow)
 
-    return table.to_pandas(types_mapper=kind, split_blocks=True, self_destruct=True)
+    return table.to_pandas(types_mapper=kind, date_as_object=False, split_blocks=True, self_destruct=True)

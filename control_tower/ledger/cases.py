@@ -158,7 +158,7 @@ def _compared(standing: str, material: str, case: Case) -> str:
 
 def _undecided(row: CaseRow, undecided: Container[tuple[str, str]]) -> bool:
     case = Case.model_validate(row.body)
-    return any((order, kind) in undecided for order in case.orders for kind in case.kinds)
+    return any((subject, kind) in undecided for subject in case.subjects for kind in case.kinds)
 
 
 def record_proposals(

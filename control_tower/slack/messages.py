@@ -95,7 +95,7 @@ def case_message(
     parts = [
         _Part(_case_head(case, time_zone), 800),
         _Part([f"*Standing:* {inert(standing, 280)}"], 340),
-        _part(evidence, lambda one: _sentence(one, len(case.orders) > 1), 1150, "Evidence", look),
+        _part(evidence, lambda one: _sentence(one, len(case.subjects) > 1), 1150, "Evidence", look),
         _part(asked, lambda one: _ask(one, became[one.id]), 1150, "Proposals", look),
         _part(history[::-1], lambda line: inert(line, 120), 450, "History, latest first", look),
     ]
@@ -169,13 +169,13 @@ def _case_head(case: Case, time_zone: str) -> list[str]:
 
 
 def _in_order(findings: Sequence[Finding]) -> list[Finding]:
-    """What is proved, then what is unknown; a sentence that was told of an order is told once."""
-    once = {(finding.order_id, finding.sentence): finding for finding in findings}
+    """What is proved, then what is unknown; a sentence that was told of a subject is told once."""
+    once = {(finding.subject, finding.sentence): finding for finding in findings}
     return sorted(once.values(), key=lambda finding: _MATTERS[finding.answer])
 
 
 def _sentence(finding: Finding, of_many: bool) -> str:
-    of = f"{inert(finding.order_id, 60)}: " if of_many else ""
+    of = f"{inert(finding.subject, 60)}: " if of_many else ""
     needs = f" (needs evidence: {inert(', '.join(finding.missing), 100)})" if finding.missing else ""
     return f"{of}{inert(finding.sentence, 240)}{needs}"
 

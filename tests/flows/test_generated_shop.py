@@ -7,10 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from control_tower.keeping.records import verify
 from control_tower.keeping.step import open_archive
 from control_tower.ledger.cases import queue, waiting_proposals
+from control_tower.slack.tables import OutboxMessage
+from control_tower.slack.untold import untold
 from control_tower.stores.shop import sqlite_file
 
 AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -23,7 +26,7 @@ def test_every_planted_exception_is_found_and_nothing_else(tower: Any, orders: i
     findings = tower.kept(report, "judge")
     found = findings[findings["answer"] == "yes"]
     planted = set(truth.pairs[["order_id", "kind"]].itertuples(index=False, name=None))
-    assert set(found[["order_id", "kind"]].itertuples(index=False, name=None)) == planted
+    assert set(found[["subject", "kind"]].itertuples(index=False, name=None)) == planted
     assert (findings["answer"] == "yes").all(), "the shop tells of everything, so nothing is unknown"
     cases = tower.kept(report, "score")
     pickups = cases[~cases["pivot"].str.startswith("order:")]
@@ -102,3 +105,21 @@ def test_every_step_is_kept_and_the_chain_holds(tower: Any) -> None:
         ).json()
     mine = {artifact["key"] for artifact in shown if artifact["flow_run_id"] == report.run_id}
     assert mine == {f"step-{step}" for step in steps}
+
+
+def test_a_run_that_died_before_it_told_anybody_is_told_by_the_next(
+    tower: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tower.fill(300, seed=11)
+    with monkeypatch.context() as dying:
+        dying.setattr("flows.watch_fulfilment.tell", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            tower.watch()
+    opened = {f"case:{row.id}" for row in queue(tower.ledger)}
+    assert opened, "the cases were opened before it died"
+    told = tower.watch()
+    assert told.cases.opened == 0, "to the book they are nothing new"
+    with tower.ledger.read() as session:
+        keys = set(session.scalars(select(OutboxMessage.key)))
+    assert opened <= keys
+    assert untold(tower.ledger, "fulfilment", tower.shop.shop.id) == []

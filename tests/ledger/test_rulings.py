@@ -28,6 +28,7 @@ def refund(order: str = "1001", amount: int = 4990) -> Proposal:
         source="shop",
         action=Action.refund,
         order_id=order,
+        subject=order,
         target=order,
         money=Money(amount=amount, currency="EUR"),
         rests_on=rests_on,

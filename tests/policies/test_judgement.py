@@ -29,7 +29,7 @@ def frame(*rows: dict[str, object]) -> pd.DataFrame:
 
 
 def answers(findings: pd.DataFrame) -> list[tuple[str, str, str]]:
-    return list(zip(findings["order_id"], findings["kind"], findings["answer"], strict=True))
+    return list(zip(findings["subject"], findings["kind"], findings["answer"], strict=True))
 
 
 def test_every_rule_answers_and_none_hides_another(small):
@@ -57,7 +57,7 @@ def test_findings_are_sorted_by_order_and_kind_whatever_the_order_of_the_facts(s
     rows = [LATE | {"order_id": name} for name in ("B2", "A1", "C3", "A10")]
     found = judge(small, frame(*rows), AS_OF)
     assert answers(found) == sorted(answers(found))
-    assert [frame(*rows)["order_id"][row] for row in found["row"]] == list(found["order_id"])
+    assert [frame(*rows)["order_id"][row] for row in found["row"]] == list(found["subject"])
 
 
 def test_the_threshold_of_the_moment_decides(small):

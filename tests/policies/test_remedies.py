@@ -30,6 +30,7 @@ def test_a_proposal_says_what_on_what_how_much_why_and_what_it_rests_on(small):
     (refund,) = proposed(small, LATE)
     assert json.loads(refund.pop("rests_on")) == {"late": True, "amount": 500}
     assert refund == {
+        "subject": "A1",
         "order_id": "A1",
         "kind": "owed",
         "action": "refund",

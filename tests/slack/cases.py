@@ -12,7 +12,7 @@ NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 def a_finding(sentence: str, **told: Any) -> Finding:
     return Finding(
-        **{"kind": "late_shipment", "order_id": "1001", "answer": Answer.yes, "values": {}, **told},
+        **{"kind": "late_shipment", "subject": "1001", "answer": Answer.yes, "values": {}, **told},
         sentence=sentence,
     )
 
@@ -33,6 +33,7 @@ def a_case(case_id: str = "case-1001", **told: Any) -> Case:
         "pivot": f"order:{case_id.removeprefix('case-')}",
         "kinds": ("late_shipment",),
         "orders": (case_id.removeprefix("case-"),),
+        "subjects": told.get("orders", (case_id.removeprefix("case-"),)),
         "team": "warehouse",
         "owner": "W1",
         "findings": (a_finding("Paid on 2 January and not shipped by the 4th."),),
@@ -50,6 +51,7 @@ def a_proposal(order_id: str = "1001", **told: Any) -> Proposal:
         "source": "shop",
         "action": Action.refund,
         "order_id": order_id,
+        "subject": order_id,
         "target": f"pay-{order_id}",
         "money": Money(amount=12_990, currency="BRL"),
         "rests_on": {},

@@ -55,7 +55,7 @@ def test_what_is_proved_comes_before_what_is_unknown(cases: ModuleType) -> None:
 
 def test_a_case_of_many_orders_shows_the_first_and_counts_the_rest(cases: ModuleType) -> None:
     orders = tuple(f"{number}" for number in range(5000))
-    findings = tuple(cases.a_finding("No scan since pick-up.", order_id=order) for order in orders)
+    findings = tuple(cases.a_finding("No scan since pick-up.", subject=order) for order in orders)
     said = case_message(cases.a_case(orders=orders, findings=findings), [], "open").text
     assert "• 0: No scan since pick-up." in said
     assert "and 4,990 more: tower case case-1001" in said
@@ -159,7 +159,7 @@ def test_whatever_the_evidence_says_slack_takes_the_message(cases: ModuleType, t
 def _messages(cases: ModuleType, told: list[str], many: int) -> list[Message]:
     sentence, owner, pivot, order, reason, standing, target, kind = told
     findings = tuple(
-        cases.a_finding(f"{number}{sentence}", order_id=order, missing=(kind, reason)) for number in range(many)
+        cases.a_finding(f"{number}{sentence}", subject=order, missing=(kind, reason)) for number in range(many)
     )
     case = cases.a_case(
         findings=findings,
