@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -47,8 +47,11 @@ def _policy(policy: Policy) -> Iterator[Fault]:
             yield Fault(("facts",), f"{name} must be among the facts, as text", "every finding is about something")
     if policy.entitlements:
         yield from _fact(policy, ("entitlements", "in_force_on"), policy.entitlements.in_force_on, "date")
-    for document in (one for documents in policy.bound.values() for one in documents):
-        yield from _same_facts(policy, document)
+    earlier: dict[str, str] = {}
+    for documents in policy.bound.values():
+        for document in documents:
+            yield from _same_facts(policy, document, earlier)
+        earlier |= {name: kind for document in documents for name, kind in document.concluded.items()}
     yield from _lists(policy)
 
 
@@ -59,14 +62,15 @@ def _lists(policy: Policy) -> Iterator[Fault]:
             yield from _known(("lists", number, "kinds", nth), kind, policy.kinds, "kind")
 
 
-def _same_facts(policy: Policy, document: Document) -> Iterator[Fault]:
-    """An entitlement reads the lane's facts, so it has to mean the same by them."""
+def _same_facts(policy: Policy, document: Document, earlier: Mapping[str, str]) -> Iterator[Fault]:
+    """An entitlement reads the lane's facts and what earlier ones conclude, and has to mean the same by them."""
+    known = {name: fact.type for name, fact in policy.facts.items()} | dict(earlier)
     for name, fact in document.facts.items():
-        if name not in policy.facts:
+        if name not in known:
             what = f"{document.reference} reads the fact {name!r}, which is not among these"
-            yield Fault(("facts",), what, nearest(name, policy.facts))
-        elif policy.facts[name].type != fact.type:
-            what = f"{name} is a {policy.facts[name].type} here and a {fact.type} in {document.reference}"
+            yield Fault(("facts",), what, nearest(name, known))
+        elif known[name] != fact.type:
+            what = f"{name} is a {known[name]} here and a {fact.type} in {document.reference}"
             yield Fault(("facts", name, "type"), what)
     for name in document.concluded:
         if name in policy.facts or name in policy.thresholds or name in policy.concluded:
@@ -208,7 +212,7 @@ def _remedy(policy: Policy, remedy: Remedy, here: Place) -> Iterator[Fault]:
     yield from _tried((*here, "reason"), partial(slots, remedy.reason, policy.catalogue))
     for number, name in enumerate(remedy.rests_on):
         place = (*here, "rests_on", number)
-        yield from _known(place, name, policy.facts, "fact")
+        yield from _known(place, name, policy.columns, "fact")
         if name in policy.facts and policy.facts[name].clock:
             yield Fault(
                 place,

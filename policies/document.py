@@ -58,6 +58,9 @@ class Document(Term):
         """Id and version, as in fulfilment@1."""
         return f"{self.id}@{self.version}"
 
+    def __repr__(self) -> str:
+        return f"<{self.reference}>"
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of what decides: not the examples, nor the day it was read for."""

@@ -45,9 +45,12 @@ def entitle(policy: Policy, facts: pd.DataFrame, as_of: date) -> pd.DataFrame:
     Raises:
         PolicyError: a fact has not its declared type.
     """
-    found = facts.copy(deep=False)
+    found, now = facts.copy(deep=False), facts.copy(deep=False)  # as promised then, and as of today
     for documents in policy.bound.values():
-        for name, column in _promised(policy, documents, facts, as_of).items():
+        today = in_force(documents, day_of(as_of))
+        if today is not None:
+            now = now.assign(**ruled(today, now))
+        for name, column in _promised(policy, documents, found, now).items():
             found[name] = column
     return conclude(policy, found, day_of(as_of))
 
@@ -79,18 +82,16 @@ def in_force(documents: Sequence[Entitlement], day: date) -> Ruler | None:
 
 
 def _promised(
-    policy: Policy, documents: Sequence[Entitlement], facts: pd.DataFrame, as_of: date
+    policy: Policy, documents: Sequence[Entitlement], facts: pd.DataFrame, now: pd.DataFrame
 ) -> dict[str, pd.Series[Any]]:
-    """The columns that the versions of one document give."""
+    """The columns that the versions of one document give; `now` holds what today's say."""
     assert policy.entitlements is not None  # noqa: S101 - only then anything is bound; narrows the type
     bought = Columns(facts, policy.catalogue, {}, policy.facts).numbers(policy.entitlements.in_force_on)
-    names = [name for document in documents for name in _names(document)]
+    names = list(dict.fromkeys(name for document in documents for name in _names(document)))
     parts = []
     for rows, ruler in _by_ruler(documents, bought):
         parts.append(ruled(ruler, facts.take(rows)).set_axis(rows))
     whole = pd.concat(parts) if parts else pd.DataFrame(columns=names)
-    today = in_force(documents, day_of(as_of))
-    now = ruled(today, facts) if today else pd.DataFrame(index=facts.index)
     columns: dict[str, pd.Series[Any]] = {}
     for name, kind in policy.promised.items():
         if name not in names and name.removesuffix("_today") not in names:

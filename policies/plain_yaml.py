@@ -7,12 +7,12 @@ being read, before anything is built of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date
 from typing import Any
 
 from pydantic import JsonValue
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, Event, ScalarEvent
 
@@ -20,7 +20,7 @@ from control_tower.errors import PolicyError
 
 LARGEST = 200_000  # bytes
 DEEPEST = 12
-LONGEST = 500  # entries of one list or mapping
+LONGEST = 1000  # entries of one list, keys and values of one mapping
 
 
 def tree_of(content: bytes, file: str) -> CommentedMap:
@@ -38,7 +38,7 @@ def tree_of(content: bytes, file: str) -> CommentedMap:
         if len(content) > LARGEST:
             line = content[:LARGEST].count(b"\n") + 1
             raise PolicyError(f"is larger than {LARGEST:,} bytes", where=f"{file}:{line}", remedy="a policy is short")
-        tree = YAML(typ="rt", pure=True).load(text)
+        tree = _loader().load(text)
     except MarkedYAMLError as fault:
         mark = fault.problem_mark or fault.context_mark
         line = mark.line + 1 if mark else 1
@@ -49,6 +49,19 @@ def tree_of(content: bytes, file: str) -> CommentedMap:
     if not isinstance(tree, CommentedMap):
         raise PolicyError("is no policy", where=f"{file}:1", remedy="it begins with id, version and owner")
     return tree
+
+
+class _Written(RoundTripConstructor):
+    """Leaves dates and moments as they are written: what they mean, and on which line not, is said later."""
+
+
+_Written.add_constructor("tag:yaml.org,2002:timestamp", lambda self, node: str(node.value))
+
+
+def _loader() -> YAML:
+    loader = YAML(typ="rt", pure=True)
+    loader.Constructor = _Written
+    return loader
 
 
 def _refuse_tricks(events: Iterable[Event], file: str) -> None:
@@ -63,8 +76,8 @@ def _refuse_tricks(events: Iterable[Event], file: str) -> None:
         what, remedy = _trick(event), "write it out"
         if len(entries) > DEEPEST:
             what = "nested too deep"
-        elif entries and entries[-1] > 2 * LONGEST:  # a mapping counts its keys and its values
-            what, remedy = f"a list of more than {LONGEST} entries", "a policy is read by people; split it"
+        elif entries and entries[-1] > LONGEST:
+            what, remedy = f"a list of more than {LONGEST:,} entries", "a policy is read by people; split it"
         if what:
             line = event.start_mark.line + 1
             raise PolicyError(f"{what} is not allowed here", where=f"{file}:{line}", remedy=remedy)
@@ -81,13 +94,11 @@ def _trick(event: Event) -> str:
 
 
 def plain(node: object) -> JsonValue:
-    """Plain JSON values of the YAML; dates and moments as ISO text."""
+    """Plain JSON values of the YAML; dates and moments as the text they are written as."""
     if isinstance(node, CommentedMap):
         return {str(key): plain(value) for key, value in node.items()}
     if isinstance(node, CommentedSeq):
         return [plain(value) for value in node]
-    if isinstance(node, date):
-        return node.isoformat()
     if node is None or isinstance(node, bool):
         return node
     return next((kind(node) for kind in (int, float) if isinstance(node, kind)), str(node))

@@ -7,7 +7,8 @@ versions of one document, and `name.examples.yaml` holds the situations that are
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +24,7 @@ from policies.plain_yaml import LARGEST, line_of, plain, tree_of
 from policies.refusals import WORKED_OUT, explained, refusal
 
 HOUSE = Path(__file__).parent
+LOG = logging.getLogger(__name__)
 EXAMPLES = ".examples.yaml"
 
 
@@ -37,22 +39,41 @@ def load(policy: str | Path, as_of: date) -> Policy:
         PolicyError: there is none, none or two are in force on that day, or a file is malformed.
     """
     day = day_of(as_of)
-    held = [version for version in versions(policy) if not version.shadow]
+    held, refused = _sound(files_of(policy))
+    held = [version for version in held if not version.shadow]
     covering = [version for version in held if version.in_force.covers(day)]
     if len(covering) != 1:
+        if refused and not covering:  # the one that would be in force may be the one that is malformed
+            raise refused[0]
         what = f"{' and '.join(v.reference for v in covering) or 'no version'} in force on {day}"
         dates = [f"{v.reference} from {v.in_force.since} until {v.in_force.until or 'further notice'}" for v in held]
         raise PolicyError(what, where=str(policy), remedy="there is " + ", ".join(dates))
+    for fault in refused:
+        LOG.warning("%s stays in force; refused: %s", covering[0].reference, fault)
     found = covering[0]
     if not isinstance(found, Policy):
         raise PolicyError(f"{found.reference} has no rules", where=str(policy), remedy="a lane's policy has rules")
     return found.model_copy(update={"as_of": day})
 
 
+def _sound(files: Sequence[Path]) -> tuple[list[Document], list[PolicyError]]:
+    """The documents that can be read, in the order of their versions, and why the others can't."""
+    held, refused = [], []
+    for file in files:
+        try:
+            held.append(read(file))
+        except PolicyError as fault:
+            refused.append(fault)
+    return sorted(held, key=lambda document: document.version), refused
+
+
 def shadows(policy: str, as_of: date) -> list[Policy]:
     """The versions of a lane's policy that are tried on a day beside the one in force, and served to nobody."""
     day = day_of(as_of)
-    tried = [one for one in versions(policy) if one.shadow and one.in_force.covers(day)]
+    held, refused = _sound(files_of(policy))
+    for fault in refused:
+        LOG.warning("no shadow of it: %s", fault)
+    tried = [one for one in held if one.shadow and one.in_force.covers(day)]
     return [one.model_copy(update={"as_of": day}) for one in tried if isinstance(one, Policy)]
 
 
@@ -62,8 +83,41 @@ def names(folder: Path = HOUSE) -> tuple[str, ...]:
 
 
 def versions(policy: str | Path) -> list[Document]:
-    """Every version of a document, shadows included, in the order of their numbers."""
-    return sorted((read(file) for file in files_of(policy)), key=lambda document: document.version)
+    """Every version of a document, shadows included, in the order of their numbers.
+
+    Raises:
+        PolicyError: one of them is malformed.
+    """
+    held, refused = _sound(files_of(policy))
+    if refused:
+        raise refused[0]
+    return held
+
+
+def version(reference: str) -> Document:
+    """One version, as `returns@1` names it; the newest when no number is given.
+
+    Raises:
+        PolicyError: there is no such version.
+    """
+    name, _, number = reference.partition("@")
+    held = versions(name)
+    found = [one for one in held if not number or str(one.version) == number]
+    if not found:
+        raise PolicyError(f"there is no {reference}", remedy=f"there is {', '.join(one.reference for one in held)}")
+    return found[-1]
+
+
+def family(file: Path) -> list[Entitlement]:
+    """The entitlement of a file, its other versions, and whatever extends it: what may be in force together."""
+    document = read(file)
+    if not isinstance(document, Entitlement):
+        return []
+    root = document.extends or document.id
+    folder = file.parent if _versions_in(file.parent, root) else HOUSE
+    near = {other.name: other for other in (*_documents(folder), file)}
+    found = [read(other) for other in near.values()]
+    return [one for one in found if isinstance(one, Entitlement) and root in (one.id, one.extends)]
 
 
 def files_of(policy: str | Path) -> list[Path]:
@@ -142,21 +196,48 @@ def _bound(
 ) -> dict[str, tuple[Entitlement, ...]]:
     """Every served version of each document that a policy reads, and of those that extend it."""
     assert policy.entitlements is not None  # noqa: S101 - asked by the caller; narrows the type
-    held = [(path, content) for path, content in others if "rules" not in _tree(path, content)]
+    held = [(path, content) for path, content in others if "rules" not in _top(path, content)]
     found: dict[str, tuple[Entitlement, ...]] = {}
     for number, name in enumerate(policy.entitlements.documents):
-        read = [_read(path, content, None, others) for path, content in held if _speaks_of(path, content, name)]
-        bound = [one for one in read if isinstance(one, Entitlement) and not one.shadow]
+        read, refused = _bindable([(p, c) for p, c in held if _speaks_of(p, c, name)], others)
+        bound = [one for one in read if not one.shadow]
         if not any(one.id == name for one in bound):
+            if refused:
+                raise refused[0]
             known = [Path(path).stem.partition("@")[0] for path, _ in held]
             place = ("entitlements", "documents", number)
             raise refusal([Fault(place, f"there is no entitlement {name!r}", nearest(name, known))], tree, file)
+        for malformed in refused:
+            LOG.warning("%s reads the other versions; refused: %s", policy.reference, malformed)
         found[name] = tuple(sorted(bound, key=lambda one: (one.id, one.version)))
     return found
 
 
+def _bindable(
+    files: Sequence[tuple[str, bytes]], others: tuple[tuple[str, bytes], ...]
+) -> tuple[list[Entitlement], list[PolicyError]]:
+    read: list[Entitlement] = []
+    refused: list[PolicyError] = []
+    for path, content in files:
+        try:
+            document = _read(path, content, None, others)
+        except PolicyError as fault:
+            refused.append(fault)
+        else:
+            read += [document] if isinstance(document, Entitlement) else []
+    return read, refused
+
+
 def _speaks_of(file: str, content: bytes, name: str) -> bool:
-    return Path(file).stem.partition("@")[0] == name or _tree(file, content).get("extends") == name
+    return Path(file).stem.partition("@")[0] == name or _top(file, content).get("extends") == name
+
+
+def _top(file: str, content: bytes) -> Mapping[str, Any]:
+    """What a file says at its top, nothing if it can't be read; whoever needs it is told why."""
+    try:
+        return _tree(file, content)
+    except PolicyError:
+        return {}
 
 
 def _document(tree: CommentedMap, file: str, others: tuple[tuple[str, bytes], ...]) -> Document:

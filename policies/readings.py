@@ -22,12 +22,13 @@ from policies.verdict import check_value, is_missing, number, verdict
 
 @dataclass(frozen=True)
 class Reading:
-    """How one table was read for one row: which version, and what it decided."""
+    """How one table was read for one row: which version, with the numbers of which day, and what it decided."""
 
     document: Entitlement | Policy
     table: str
     decision: Decision
     clause: str
+    day: date
 
 
 def entitle_one(policy: Policy, facts: Mapping[str, Any], as_of: date) -> tuple[dict[str, Any], list[Reading]]:
@@ -35,8 +36,7 @@ def entitle_one(policy: Policy, facts: Mapping[str, Any], as_of: date) -> tuple[
 
     What is concluded is `entitle`'s; `<table>_today` is among it.
     """
-    row = dict(facts)
-    row |= dict.fromkeys(policy.promised)
+    row, now = dict(facts) | dict.fromkeys(policy.promised), dict(facts)  # as promised then, and as of today
     readings: list[Reading] = []
     for documents in policy.bound.values():
         assert policy.entitlements is not None  # noqa: S101 - narrows the type
@@ -44,18 +44,20 @@ def entitle_one(policy: Policy, facts: Mapping[str, Any], as_of: date) -> tuple[
         bought = check_value(on, "date", facts[on])
         then = in_force(documents, date.fromordinal(int(bought) + EPOCH_DAY)) if isinstance(bought, float) else None
         if then is not None:
-            concluded, read = _ruled_one(then, facts)
+            concluded, read = ruled_one(then, row)
             row |= concluded
             readings += read
         today = in_force(documents, day_of(as_of))
         if today is not None:
-            concluded, _ = _ruled_one(today, facts)
+            concluded, _ = ruled_one(today, now)
+            now |= concluded
             row |= {f"{name}_today": concluded[name] for name in today.base.tables}
     concluded, read = conclude_one(policy, row, day_of(as_of))
     return row | concluded, readings + read
 
 
-def _ruled_one(ruler: Ruler, facts: Mapping[str, Any]) -> tuple[dict[str, Any], list[Reading]]:
+def ruled_one(ruler: Ruler, facts: Mapping[str, Any]) -> tuple[dict[str, Any], list[Reading]]:
+    """What the versions in force conclude of one row of facts, and how each table was read."""
     row, readings = dict(facts), []
     concluded: dict[str, Any] = {}
     for name, table in ruler.base.tables.items():
@@ -88,7 +90,7 @@ def _read_one(document: Policy | Entitlement, name: str, facts: Mapping[str, Any
     row = {**facts, **document.thresholds_on(day)}
     decision = decide_one(table, conditions, row, document.catalogue, document.facts)
     known = decision.outcome is not None
-    return Reading(document, name, decision, cited(document, table, decision.row) if known else "")
+    return Reading(document, name, decision, cited(document, table, decision.row) if known else "", day)
 
 
 def _better_one(table: Table, base: Reading, more: Reading) -> Reading:
@@ -106,7 +108,7 @@ def _better_one(table: Table, base: Reading, more: Reading) -> Reading:
         return base
     missing = tuple(sorted({*base.decision.missing, *more.decision.missing}))
     unknown = Decision(None, None, False, missing, more.decision.answers, base.decision.values | more.decision.values)
-    return Reading(base.document, base.table, unknown, "")
+    return Reading(base.document, base.table, unknown, "", base.day)
 
 
 def _derive_one(document: Policy | Entitlement, facts: Mapping[str, Any], day: date) -> dict[str, Any]:
