@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 
 def canonical(content: Any) -> bytes:
@@ -105,7 +105,10 @@ class Finding(Noun):
     """One rule's answer about one subject, with the values it saw and the sentence that explains it."""
 
     kind: str
-    subject: str = Field(description="what it is about: an order, a return, a product")
+    subject: str = Field(
+        validation_alias=AliasChoices("subject", "order_id"),  # which every subject once was
+        description="what it is about: an order, a return, a product",
+    )
     answer: Answer
     sentence: str
     values: dict[str, JsonValue]
@@ -139,13 +142,22 @@ class Case(Noun):
     shop: str
     pivot: str = Field(description="what findings merged on, as in order:1001 or pickup:acme/2026-01-05/W1")
     kinds: tuple[str, ...]
-    subjects: tuple[str, ...] = Field(description="what it is about; orders, in a lane of orders")
+    about: str = Field(default="order", description="what its subjects are: an order, a return")
+    subjects: tuple[str, ...] = Field(description="the names of its subjects; orders, in a lane of orders")
     orders: tuple[str, ...] = Field(description="the orders concerned; none, where none is known")
     team: str
     owner: str = Field(description="the member of the team, as a seller or a warehouse; empty if none is known")
     findings: tuple[Finding, ...]
     evidence: Evidence
     risk: Risk
+
+    @model_validator(mode="before")
+    @classmethod
+    def _once_of_orders(cls, given: Any) -> Any:
+        """A case from a book in which every subject was an order."""
+        if isinstance(given, dict) and "subjects" not in given and "orders" in given:
+            return given | {"subjects": given["orders"]}
+        return given
 
     @cached_property
     def material(self) -> str:
@@ -160,7 +172,7 @@ class Case(Noun):
         kinds = ", ".join(kind.replace("_", " ") for kind in self.kinds)
         name, _, of = self.pivot.partition(":")
         if len(self.subjects) > 1:
-            of = f"{len(self.subjects)} {'orders' if self.subjects == self.orders else 'cases'}, {self.pivot}"
+            of = f"{len(self.subjects)} {self.about}s, {self.pivot}"
         elif name != "order":
             of = f"{name} {of}"
         return f"{kinds} · {of}"
@@ -176,8 +188,8 @@ class Proposal(Noun):
     mapping: str | None = None
     action: Action
     order_id: str
-    subject: str = Field(description="what the finding was about")
-    target: str = Field(description="what it acts on: an order, a payment or a fulfilment")
+    subject: str = Field(default="", description="what the finding was about; the order, when empty")
+    target: str = Field(description="what it acts on: an order, a return or a fulfilment")
     money: Money | None
     rests_on: dict[str, JsonValue] = Field(description="the facts that must still hold when it acts")
     evidence: str = Field(description="digest of what it rests on")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from functools import lru_cache
@@ -73,7 +74,7 @@ def _contract(odcs: OpenDataContractStandard) -> Contract:
     table = _table(odcs)
     custom = _custom(table.customProperties, TABLE_PROPERTIES)
     columns = _columns(table)
-    context = {name: _context(name, parent) for name, parent in _mapping(custom, "context").items()}
+    context = {name: _context(name, parent, columns) for name, parent in _mapping(custom, "context").items()}
     days = {name: _two_times(name, pair, columns) for name, pair in _mapping(custom, "daysBetween").items()}
     kinds = {name: column.type for name, column in columns.items()}
     known = kinds | dict.fromkeys(context, "any") | dict.fromkeys(days, "number") | ADDED | {LATEST: "timestamp"}
@@ -166,11 +167,14 @@ def _column(each: SchemaProperty) -> Column:
     )
 
 
-def _context(name: str, parent: object) -> ContextColumn:
-    table, _, column = str(parent).partition(".")
-    if not column:
-        raise ContractError(f"context {name} is {parent!r}", remedy="write table.column")
-    return ContextColumn(name, table, column)
+def _context(name: str, parent: object, columns: Iterable[str]) -> ContextColumn:
+    """`orders.currency`, which is joined in on order_id, or `returns.received_at on return_id`."""
+    found = re.fullmatch(r"(\w+)\.(\w+)(?: on (\w+))?", str(parent))
+    if not found:
+        raise ContractError(f"context {name} is {parent!r}", remedy="write table.column, or table.column on column")
+    table, column, on = found.groups(default="order_id")
+    one_of(on, columns, f"context {name} is joined on")
+    return ContextColumn(name, table, column, on)
 
 
 def _two_times(name: str, pair: object, columns: Mapping[str, Column]) -> tuple[str, str]:

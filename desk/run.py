@@ -92,7 +92,7 @@ def _show(found: LaneReport) -> None:
         right=("accepted", "quarantined"),
     )
     table(
-        "Findings (orders)",
+        "Findings",
         ("kind", "yes", "unknown"),
         [(kind, f"{answers.yes:,}", f"{answers.unknown:,}") for kind, answers in found.findings.items()],
         right=("yes", "unknown"),

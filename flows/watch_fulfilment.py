@@ -16,6 +16,7 @@ from tasks.open_cases import form_cases, form_proposals, open_cases
 from tasks.recommend import recommend
 from tasks.report import LaneReport, report
 from tasks.score import score
+from tasks.shadow import shadow
 from tasks.tell import breaches_told, tell
 from tasks.validate import validate
 
@@ -51,6 +52,7 @@ def watch_fulfilment(
         accepted = validate(gather(source, mapping, LANE.tables, moment, live=as_of is None))
     facts = detect(accepted, LANE.signals, rules)
     findings = judge(facts, rules, moment)
+    shadow(facts, rules, accepted)
     scored = score(findings, facts, rules, accepted)
     recommended = recommend(findings, facts, rules)
     if dry_run:

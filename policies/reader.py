@@ -6,7 +6,6 @@ versions of one document, and `name.examples.yaml` holds the situations that are
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -14,18 +13,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 from ruamel.yaml.comments import CommentedMap
 
 from control_tower.errors import PolicyError, nearest
 from policies.checks import Fault, faults
 from policies.document import Document, Entitlement, Policy, day_of
-from policies.plain_yaml import LARGEST, line_of, plain, tree_of
-from policies.refusals import WORKED_OUT, explained, refusal
+from policies.plain_yaml import line_of, plain
+from policies.refusals import WORKED_OUT, refusal
+from policies.situations import EXAMPLES, beside, undecided, with_examples
+from policies.validation import content_of, validated
+from policies.validation import tree as tree_in
 
 HOUSE = Path(__file__).parent
 LOG = logging.getLogger(__name__)
-EXAMPLES = ".examples.yaml"
 
 
 def load(policy: str | Path, as_of: date) -> Policy:
@@ -120,6 +121,12 @@ def family(file: Path) -> list[Entitlement]:
     return [one for one in found if isinstance(one, Entitlement) and root in (one.id, one.extends)]
 
 
+def undecided_examples(file: Path) -> list[str]:
+    """The situations beside a document that no version of it decides, because none is in force on their day."""
+    held, _ = _sound(_versions_in(file.parent, file.stem.partition("@")[0]))
+    return undecided(file, held)
+
+
 def files_of(policy: str | Path) -> list[Path]:
     """One given file, or every version of a document of this house.
 
@@ -148,32 +155,24 @@ def read(file: Path) -> Document:
     Raises:
         PolicyError: it can't be read, or says something that is not understood; names file and line.
     """
-    content = _content(file)
-    examples = file.with_name(file.stem.partition("@")[0] + EXAMPLES)
-    beside = (str(examples), _content(examples)) if examples.is_file() else None
-    return _read(str(file), content, beside, _others(file))
+    content = content_of(file)
+    examples = beside(file)
+    situations = (str(examples), content_of(examples)) if examples.is_file() else None
+    return _read(str(file), content, situations, _others(file))
 
 
 def _others(file: Path) -> tuple[tuple[str, bytes], ...]:
     """The other documents in a file's folder, and those of this house that it does not hold."""
     near = {other.name: other for folder in (HOUSE, file.parent) for other in _documents(folder)}
     same = file.stem.partition("@")[0]
-    return tuple((str(path), _content(path)) for path in near.values() if path.stem.partition("@")[0] != same)
-
-
-def _content(file: Path) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            return opened.read(LARGEST + 1)
-    except OSError as fault:
-        raise PolicyError(f"can't be read: {fault.strerror}", where=str(file)) from fault
+    return tuple((str(path), content_of(path)) for path in near.values() if path.stem.partition("@")[0] != same)
 
 
 @lru_cache(maxsize=32)
 def _read(
-    file: str, content: bytes, beside: tuple[str, bytes] | None, others: tuple[tuple[str, bytes], ...]
+    file: str, content: bytes, situations: tuple[str, bytes] | None, others: tuple[tuple[str, bytes], ...]
 ) -> Document:
-    tree = _tree(file, content)
+    tree = tree_in(file, content)
     document = _document(tree, file, others)
     named = Path(file).stem.partition("@")[0]
     if document.id != named:
@@ -183,12 +182,7 @@ def _read(
         document = document.model_copy(update={"bound": _bound(document, tree, file, others)})
     if found := faults(document):
         raise refusal(found, tree, file)
-    return _with_examples(document, *beside) if beside else document
-
-
-@lru_cache(maxsize=64)
-def _tree(file: str, content: bytes) -> CommentedMap:
-    return tree_of(content, file)
+    return with_examples(document, *situations) if situations else document
 
 
 def _bound(
@@ -235,7 +229,7 @@ def _speaks_of(file: str, content: bytes, name: str) -> bool:
 def _top(file: str, content: bytes) -> Mapping[str, Any]:
     """What a file says at its top, nothing if it can't be read; whoever needs it is told why."""
     try:
-        return _tree(file, content)
+        return tree_in(file, content)
     except PolicyError:
         return {}
 
@@ -248,7 +242,7 @@ def _document(tree: CommentedMap, file: str, others: tuple[tuple[str, bytes], ..
     written = plain(tree)
     if model is Entitlement and "extends" in tree and isinstance(written, dict):
         written = _inherited(written, tree, file, others)
-    return _validated(model, _short_forms(written), tree, file)
+    return validated(model, written, tree, file)
 
 
 def _inherited(
@@ -274,42 +268,3 @@ def _inherited(
     own_facts = written.get("facts")
     facts = base["facts"] | (own_facts if isinstance(own_facts, dict) else {})
     return {**written, "facts": facts, "tables": tables, "ordinary": base["ordinary"]}
-
-
-def _validated(model: type[Document], written: JsonValue, tree: CommentedMap, file: str) -> Document:
-    try:
-        # JSON, so that types are strict and dates and enums are still read from text.
-        return model.model_validate_json(json.dumps(written), strict=True)
-    except ValidationError as invalid:
-        errors = invalid.errors(include_url=False)
-        misspelt_in = {error["loc"][:-1] for error in errors if error["type"] == "extra_forbidden"}
-        # A field that is missing beside a misspelt one is the misspelt one.
-        causes = [error for error in errors if error["type"] != "missing" or error["loc"][:-1] not in misspelt_in]
-        raise refusal([explained(error, model) for error in causes], tree, file) from None
-
-
-def _short_forms(document: JsonValue) -> JsonValue:
-    """`severity: sev2` and `team: payments` are short for a list of one row without a condition."""
-    rules = document.get("rules") if isinstance(document, dict) else None
-    for rule in rules if isinstance(rules, list) else []:
-        for field in ("severity", "team"):
-            if isinstance(rule, dict) and isinstance(rule.get(field), str):
-                rule[field] = [{field: rule[field]}]
-    return document
-
-
-def _with_examples(document: Document, file: str, content: bytes) -> Document:
-    """The document with the situations of the file beside it, each held against its facts and kinds."""
-    tree = _tree(file, content)
-    examples: Mapping[str, Any] = {"examples": plain(tree).get("examples", [])}  # type: ignore[union-attr]
-    bare = document.model_dump(mode="json", exclude={"as_of", "bound", "examples"}, exclude_none=True)
-    unknown = [name for name in tree if name != "examples"]
-    if unknown:
-        raise refusal([Fault((unknown[0],), f"there is no field {unknown[0]!r}", "only `examples`")], tree, file)
-    read = _validated(type(document), {**bare, **examples}, tree, file)
-    whole = document.model_copy(update={"examples": (*document.examples, *read.examples)})
-    bound = {"bound": document.bound} if isinstance(document, Policy) else {}
-    found = [fault for fault in faults(read.model_copy(update=bound)) if fault.place[:1] == ("examples",)]
-    if found:
-        raise refusal(found, tree, file)
-    return whole

@@ -89,7 +89,9 @@ def _confirm(ledger: Ledger, recorded: StoreEffect, holder: str, at: datetime) -
 def _call(store: Store, proposal: Proposal) -> None:
     match proposal.action:
         case Action.refund if proposal.money:
-            store.refund(proposal.digest, proposal.order_id, proposal.money, proposal.reason)
+            # A refund acts on an order, or on a return of that order.
+            returned = proposal.target if proposal.target != proposal.order_id else None
+            store.refund(proposal.digest, proposal.order_id, proposal.money, proposal.reason, returned)
         case Action.reship:
             store.reship(proposal.digest, proposal.order_id, proposal.target, proposal.reason)
         case Action.hold:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import data_contracts
 from control_tower.errors import ContractError
@@ -60,6 +60,20 @@ def _evidence(connection: duckdb.DuckDBPyConnection, accepted: Accepted, tower: 
     connection.execute(f"CREATE VIEW marks AS SELECT * FROM read_parquet({marks})")
 
 
+def _statistics(connection: duckdb.DuckDBPyConnection) -> None:
+    """`binomial_tail(count, of, share)`: the chance of at least `count` out of `of`, each with that share."""
+    from duckdb.sqltypes import BIGINT, DOUBLE
+
+    def tail(count: Any, of: Any, share: Any) -> Any:
+        import pyarrow as pa
+        from scipy.stats import binom
+
+        found = binom.sf(count.to_numpy(zero_copy_only=False) - 1, of.to_numpy(), share.to_numpy())
+        return pa.array(found, type=pa.float64())
+
+    connection.create_function("binomial_tail", tail, [BIGINT, BIGINT, DOUBLE], DOUBLE, type="arrow")
+
+
 def _vocabulary(connection: duckdb.DuckDBPyConnection, accepted: Accepted, policy: Policy) -> None:
     """The words that signals may use beside SQL's own."""
     present = ", ".join(literal(table) for table in accepted.frames)
@@ -71,6 +85,7 @@ def _vocabulary(connection: duckdb.DuckDBPyConnection, accepted: Accepted, polic
         "hours_between(first, last) AS (epoch_us(last) - epoch_us(first)) / 3600000000.0",
     ):
         connection.execute(f"CREATE MACRO {macro}")
+    _statistics(connection)
     connection.register("calendar", business_days(accepted.shop, policy.calendar, accepted.as_of))
     # The calendar as one list, indexed by day: counting open days is then two look-ups and no join.
     connection.execute("SET VARIABLE first_day = (SELECT min(day) FROM calendar)")

@@ -57,7 +57,7 @@ def gather(
         mapping: mapping file or the name of a shipped one, for a folder.
         tables: canonical tables that the lane reads; the first must be there.
         as_of: timezone-aware; nothing that happened later is seen.
-        orders: when given, only rows of these orders.
+        orders: when given, only rows of these orders, and rows that name none.
         live: `as_of` is now; what this very reading observes is known.
 
     Raises:

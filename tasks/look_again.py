@@ -50,8 +50,9 @@ def look_again(leave: Authorised, watched: Lane) -> str:
         facts = entitle(facts, rules, moment)
     found = recommend(judge(facts, rules, moment), facts, rules)
     archive = open_archive(settings().artifacts)
-    known = [row for row in plain_rows(archive.frame(facts)) if row[rules.subject] == proposal.subject]
-    mine = [row for row in plain_rows(archive.frame(found)) if row["subject"] == proposal.subject]
+    subject = proposal.subject or proposal.order_id
+    known = [row for row in plain_rows(archive.frame(facts)) if row[rules.subject] == subject]
+    mine = [row for row in plain_rows(archive.frame(found)) if row["subject"] == subject]
     return _difference(proposal, mine, known[0] if known else {})
 
 

@@ -83,6 +83,7 @@ def _case(
         shop=accepted.shop.id,
         pivot=row["pivot"],
         kinds=tuple(row["kinds"]),
+        about=policy.subject.removesuffix("_id"),
         subjects=subjects,
         orders=tuple(row["orders"]),
         team=row["team"],

@@ -13,6 +13,7 @@ from control_tower.errors import MappingError, nearest
 from control_tower.joins import literal
 
 FUNCTIONS = ("concat", "coalesce", "least", "greatest", "lower", "upper", "trim")
+OTHERS = ("moment", "matches", "padded", "abs")  # with arguments of their own kind
 SIGNS: dict[type[ast.AST], str] = {
     ast.Eq: "=", ast.NotEq: "<>", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.And: "AND", ast.Or: "OR",
@@ -89,6 +90,17 @@ class _Compiler:
                 return literal(value)
         raise self.refusal(f"has a {type(value).__name__}, which is not part of the language")
 
+    def _pattern(self, pattern: str) -> str:
+        """A regular expression that the engine can read (RE2, which never runs away)."""
+        import duckdb
+
+        try:
+            with duckdb.connect() as connection:
+                connection.execute("SELECT regexp_matches('', ?)", [pattern])
+        except duckdb.Error as fault:
+            raise self.refusal(f"has the pattern {pattern!r}, which can't be read", str(fault)[:100]) from fault
+        return pattern
+
     def _comparison(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> str:
         if isinstance(op, ast.Is | ast.IsNot) and isinstance(right, ast.Constant) and right.value is None:
             return f"({self.sql(left)} IS {'NOT ' if isinstance(op, ast.IsNot) else ''}NULL)"
@@ -100,8 +112,15 @@ class _Compiler:
         return f"({self.sql(left)} {SIGNS[type(op)]} {self.sql(right)})"
 
     def _call(self, name: str, arguments: list[ast.expr]) -> str:
-        if name == "moment" and len(arguments) == 1:
-            return self.moment(self.sql(arguments[0]))
+        match name, arguments:
+            case "moment", [one]:
+                return self.moment(self.sql(one))
+            case "abs", [one]:
+                return f"abs(TRY_CAST({self.sql(one)} AS DECIMAL(18, 4)))"
+            case "matches", [one, ast.Constant(value=str(pattern))]:
+                return f"regexp_matches({self.sql(one)}, {literal(self._pattern(pattern))})"
+            case "padded", [one, ast.Constant(value=int(width))] if 0 < width <= 40:
+                return f"lpad(CAST({self.sql(one)} AS VARCHAR), {width}, '0')"
         if name not in FUNCTIONS or not arguments:
-            raise self.refusal(f"calls {name}", nearest(name, [*FUNCTIONS, "moment"]))
+            raise self.refusal(f"calls {name}", nearest(name, [*FUNCTIONS, *OTHERS]))
         return f"{name}({', '.join(map(self.sql, arguments))})"

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 CANONICAL = (
     "orders", "order_lines", "payments", "promises", "fulfillments", "shipment_events", "holds", "refunds",
+    "returns", "inspections",
 )  # fmt: skip
+OF_NO_ORDER = ("returns", "inspections", "refunds")  # whose rows may name no order, and may be of any
 ENDINGS = (".parquet", ".csv", ".csv.gz")
 
 
@@ -84,7 +86,8 @@ class FolderSource:
         if orders is None:
             return whole
         chosen = ", ".join(map(literal, orders)) or "NULL"
-        return f"SELECT * FROM ({whole}) WHERE order_id IN ({chosen})"
+        nameless = " OR order_id IS NULL" if table in OF_NO_ORDER else ""
+        return f"SELECT * FROM ({whole}) WHERE order_id IN ({chosen}){nameless}"
 
     def _canonical(self) -> FolderMapping:
         """Files that are canonical tables already, by their names; `shop.yaml` says whose they are."""
@@ -151,6 +154,7 @@ class FolderSource:
     ) -> str:
         source, kinds = self._opened(connection, part.file)
         known = {name: (f"m.{quoted(name)}", kind) for name, kind in kinds.items()}
+        known.setdefault("_row", ("m._row", "BIGINT"))  # the place in the file, for rows that have no name
         joined = ""
         for file, on in part.join.items():
             other, other_kinds = self._opened(connection, file)
@@ -173,6 +177,9 @@ class FolderSource:
             picked.append(f"{value} AS {quoted(name)}")
             unread += [failed] if failed else []
         where = f" WHERE {self._compile(part.where, table, find)} OR m._broken IS NOT NULL" if part.where else ""
+        if part.one_row_for:
+            once = find(part.one_row_for)[0]
+            where += f" QUALIFY row_number() OVER (PARTITION BY {once} ORDER BY m._row) = 1 OR m._broken IS NOT NULL"
         reasons = ", ".join(one if one != "_broken" else "m._broken" for one in unread)
         unreadable = f"nullif(concat_ws('; ', {reasons}), '') AS unreadable"
         return f"SELECT {', '.join(picked)}, {unreadable} FROM {source} AS m{joined}{where}"
@@ -212,6 +219,7 @@ class FolderSource:
             return converted(literal(str(mapped.constant)), "VARCHAR", kind, mapped, self.shop)[0], ""
         if mapped.expression is not None:
             raw, given = self._compile(mapped.expression, table, find), kind
+            raw = f"TRY_CAST({raw} AS BIGINT)" if kind == "BIGINT" else raw
         else:
             raw, given = find(str(mapped.column))
         value, failed = converted(raw, given, kind, mapped, self.shop)

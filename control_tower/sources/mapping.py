@@ -50,6 +50,9 @@ class PartMapping(_Part):
     file: str = Field(description="a name under `files`")
     join: dict[str, str] = Field(default_factory=dict, description="a name under `files` to the column it shares")
     where: str | None = Field(default=None, description="an expression; rows for which it is not true are left out")
+    one_row_for: str | None = Field(
+        default=None, description="a column of the file; of several rows with one value, the first is read"
+    )
     columns: dict[str, ColumnMapping]
 
 

@@ -38,5 +38,6 @@ class Source(Protocol):
         Args:
             connection: where the source may register what the SQL reads.
             columns: the first is the row's key.
-            orders: when given, only rows of these orders.
+            orders: when given, only rows of these orders, and rows that name no order, as a return with
+                no purchase on file: they may be of any.
         """

@@ -19,7 +19,15 @@ from sqlmodel import col
 from control_tower.errors import StoreError
 from control_tower.nouns import Money, as_json, canonical
 from control_tower.stores.protocol import StoreEffect
-from control_tower.stores.tables import FulfillmentRow, HoldRow, JournalRow, OrderRow, PaymentRow, RefundRow
+from control_tower.stores.tables import (
+    FulfillmentRow,
+    HoldRow,
+    JournalRow,
+    OrderRow,
+    PaymentRow,
+    RefundRow,
+    ReturnRow,
+)
 
 
 @dataclass(frozen=True)
@@ -38,17 +46,23 @@ def find(session: Session, key: str) -> StoreEffect | None:
     return _effect(row) if row else None
 
 
-def refund(session: Session, said: Instruction, order_id: str, money: Money) -> StoreEffect:
-    """Pay back at most what was paid in the order's currency and not yet refunded."""
+def refund(
+    session: Session, said: Instruction, order_id: str, money: Money, return_id: str | None = None
+) -> StoreEffect:
+    """Pay back at most what was paid in the order's currency and not yet refunded; a return so repaid is closed."""
     order = _order(session, order_id)
     prior = _refundable(session, order, money)
+    if return_id is not None:
+        prior |= _close_return(session, said, order_id, return_id)
     entry = _record(session, said, "refund", order_id, state="refunded", prior=prior, money=money)
     session.add(
         RefundRow(
             refund_id=entry.reference,
             order_id=order_id,
+            return_id=return_id,
             amount=money.amount,
             currency=money.currency,
+            method="original",
             refunded_at=said.at,
             observed_at=said.at,
         )
@@ -168,6 +182,25 @@ def _refundable(session: Session, order: OrderRow, money: Money) -> dict[str, Js
         asked = f"can't refund {money.amount} of {order.currency} minor units"
         raise StoreError(f"{asked}: {remainder} of {paid} can be refunded", where=where)
     return {"paid_amount": paid, "refunded_amount": refunded, "order_status": order.status}
+
+
+def _close_return(session: Session, said: Instruction, order_id: str, return_id: str) -> dict[str, JsonValue]:
+    """Call a return of this order refunded; gives what it was before, or refuses."""
+    where = f"return {return_id}"
+    returned = session.get(ReturnRow, return_id)
+    if returned is None:
+        raise StoreError("there is no such return", where=where)
+    if returned.order_id not in (None, order_id):
+        raise StoreError(f"is of order {returned.order_id}, not of {order_id}", where=where)
+    if returned.status in ("rejected", "cancelled"):
+        raise StoreError(f"is {returned.status}; nothing is to be repaid", where=where)
+    prior: dict[str, JsonValue] = {
+        "return_id": return_id,
+        "return_status": returned.status,
+        "return_closed_at": as_json(returned.closed_at) if returned.closed_at else None,
+    }
+    returned.status, returned.closed_at, returned.observed_at = "refunded", said.at, said.at
+    return prior
 
 
 def _sendable_again(session: Session, order: OrderRow, fulfillment_id: str) -> FulfillmentRow:

@@ -38,8 +38,8 @@ class Store(Protocol):
     def find(self, key: str) -> StoreEffect | None:
         """The first effect that the store recorded under our key, or None when there is none."""
 
-    def refund(self, key: str, order_id: str, money: Money, reason: str) -> StoreEffect:
-        """Pay back part or all of what was paid and not yet refunded."""
+    def refund(self, key: str, order_id: str, money: Money, reason: str, return_id: str | None = None) -> StoreEffect:
+        """Pay back part or all of what was paid and not yet refunded, for a return where one is named."""
 
     def reship(self, key: str, order_id: str, fulfillment_id: str, reason: str) -> StoreEffect:
         """Give up one fulfilment and label a new one; the reference is the new fulfilment."""

@@ -17,7 +17,7 @@ ROWS_AT_A_TIME = 100_000
 def read_arrow(
     connection: sqlite3.Connection, table: str, kinds: Mapping[str, str], orders: Sequence[str] | None = None
 ) -> pa.Table:
-    """The columns of a table, only of some orders when given.
+    """The columns of a table, only of some orders when given; a row that names no order may be of any.
 
     Args:
         kinds: column -> VARCHAR, BIGINT, BOOLEAN (kept as 0 or 1) or TIMESTAMPTZ (kept as microseconds
@@ -30,7 +30,7 @@ def read_arrow(
         # A table of its own takes any number of ids, and nothing in them is ever SQL.
         connection.execute("CREATE TEMP TABLE asked (order_id TEXT PRIMARY KEY) WITHOUT ROWID")
         connection.executemany("INSERT OR IGNORE INTO asked VALUES (?)", ((order,) for order in orders))
-        sql += " WHERE order_id IN (SELECT order_id FROM asked)"
+        sql += " WHERE order_id IN (SELECT order_id FROM asked) OR order_id IS NULL"
     return pa.Table.from_batches(list(_batches(connection.execute(sql), kinds)), schema=schema_of(kinds))
 
 

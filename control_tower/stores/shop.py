@@ -19,10 +19,12 @@ from control_tower.errors import OutcomeUnknown, SettingError, SourceError, Stor
 from control_tower.joins import quoted
 from control_tower.nouns import Money, Shop
 from control_tower.stores import hands
+from control_tower.stores.columns import EPOCH, MICROSECOND
+from control_tower.stores.editions import EDITION, bring_up_to_date, edition_of
 from control_tower.stores.hands import Instruction
 from control_tower.stores.protocol import StoreEffect
 from control_tower.stores.reading import read_arrow
-from control_tower.stores.tables import CANONICAL, EPOCH, MICROSECOND, ProfileRow, ShopRow, key_of, kinds_of
+from control_tower.stores.tables import CANONICAL, ProfileRow, key_of, kinds_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -63,10 +65,11 @@ class EmbeddedShop:
             raise StoreError(f"is no shop: {fault.orig}", where=str(self.path)) from None
 
     def _open(self, profile: Shop) -> None:
-        if self._profile() is not None:
-            return
+        with self.engine.connect() as connection:
+            if edition_of(connection) >= EDITION:
+                return
         with self._transaction() as session:
-            ShopRow.metadata.create_all(session.connection())
+            bring_up_to_date(session.connection())
             if session.scalars(select(ProfileRow)).first() is None:
                 session.add(ProfileRow(**profile.model_dump()))
 
@@ -103,7 +106,7 @@ class EmbeddedShop:
 
         Args:
             columns: name -> DuckDB type; a column that the shop does not have is NULL.
-            orders: only rows of these orders; a table without orders is given whole.
+            orders: only rows of these orders, and rows that name none; a table without orders is given whole.
 
         Raises:
             SourceError: there is no such table, or it could not be read.
@@ -152,10 +155,10 @@ class EmbeddedShop:
         except DBAPIError as fault:
             raise StoreError(f"could not be read: {fault.orig}", where=str(self.path)) from None
 
-    def refund(self, key: str, order_id: str, money: Money, reason: str) -> StoreEffect:
-        """Pay back; refused above the refundable remainder, in another currency, or without an order."""
+    def refund(self, key: str, order_id: str, money: Money, reason: str, return_id: str | None = None) -> StoreEffect:
+        """Pay back; refused above the remainder, in another currency, without an order, or for another's return."""
         with self._act(key, reason) as (session, said):
-            return hands.refund(session, said, order_id, money)
+            return hands.refund(session, said, order_id, money, return_id)
 
     def reship(self, key: str, order_id: str, fulfillment_id: str, reason: str) -> StoreEffect:
         """Send again; refused when delivered, cancelled, on hold, or not of this order."""

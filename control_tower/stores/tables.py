@@ -8,58 +8,25 @@ another type than its column.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, ClassVar
 
-from sqlalchemy import Dialect, Integer, Table, Text
+from sqlalchemy import Table, Text
 from sqlalchemy.orm import registry
-from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
+from control_tower.stores.columns import (
+    At,
+    Flag,
+    Key,
+    Moment,
+    OfOrder,
+    Perhaps,
+    PerhapsAt,
+    PerhapsFlag,
+    PerhapsOfOrder,
+    Words,
+)
 
-
-class Moment(TypeDecorator[datetime]):
-    """A timezone-aware datetime, stored as integer microseconds since 1970 in UTC."""
-
-    impl = Integer
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        """Microseconds; a naive time is refused, because nobody could say which moment it means."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("the shop keeps moments, not naive times")
-        return (value - EPOCH) // MICROSECOND
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        """An aware datetime in UTC."""
-        return None if value is None else EPOCH + value * MICROSECOND
-
-
-class Flag(TypeDecorator[bool]):
-    """A truth value, stored as 0 or 1: a STRICT table has no booleans."""
-
-    impl = Integer
-    cache_ok = True
-
-    def process_bind_param(self, value: bool | None, dialect: Dialect) -> int | None:
-        """0 or 1."""
-        return None if value is None else int(value)
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> bool | None:
-        """True or false."""
-        return None if value is None else bool(value)
-
-
-Key = Annotated[str, Field(sa_type=Text, primary_key=True)]
-Words = Annotated[str, Field(sa_type=Text)]
-OfOrder = Annotated[str, Field(sa_type=Text, index=True)]
-Perhaps = Annotated[str | None, Field(sa_type=Text)]
-At = Annotated[datetime, Field(sa_type=Moment)]
-PerhapsAt = Annotated[datetime | None, Field(sa_type=Moment)]
 STRICT = {"sqlite_strict": True, "sqlite_with_rowid": False}
 
 
@@ -89,7 +56,7 @@ class OrderRow(ShopRow, table=True):
 
 
 class OrderLineRow(ShopRow, table=True):
-    """One line of an order."""
+    """One line of an order; `final_sale` was sold as not to be returned."""
 
     __tablename__ = "order_lines"
     __table_args__ = STRICT
@@ -101,6 +68,8 @@ class OrderLineRow(ShopRow, table=True):
     currency: Words
     warehouse_id: Perhaps = None
     seller_id: Perhaps = None
+    final_sale: PerhapsFlag = None
+    category: Perhaps = None
     observed_at: At
 
 
@@ -179,15 +148,57 @@ class HoldRow(ShopRow, table=True):
 
 
 class RefundRow(ShopRow, table=True):
-    """One refund that was paid out."""
+    """One refund that was paid out; of no order where no purchase is on file."""
 
     __tablename__ = "refunds"
     __table_args__ = STRICT
     refund_id: Key
-    order_id: OfOrder
+    order_id: PerhapsOfOrder = None
+    return_id: Perhaps = None
     amount: int
     currency: Words
+    method: Perhaps = None
     refunded_at: At
+    observed_at: At
+
+
+class ReturnRow(ShopRow, table=True):
+    """One product that a customer wants to send back; of no order where no purchase is on file."""
+
+    __tablename__ = "returns"
+    __table_args__ = STRICT
+    return_id: Key
+    order_id: PerhapsOfOrder = None
+    line_id: Perhaps = None
+    customer_id: Perhaps = None
+    sku: Words
+    quantity: int
+    reason: Perhaps = None
+    reason_text: Perhaps = None
+    photos: Perhaps = None
+    gift: PerhapsFlag = None
+    requested_at: At
+    approved_at: PerhapsAt = None
+    received_at: PerhapsAt = None
+    closed_at: PerhapsAt = None
+    status: Words
+    method_wanted: Perhaps = None
+    observed_at: At
+
+
+class InspectionRow(ShopRow, table=True):
+    """What was found when a return was looked at."""
+
+    __tablename__ = "inspections"
+    __table_args__ = STRICT
+    inspection_id: Key
+    return_id: Words
+    order_id: PerhapsOfOrder = None
+    condition: Perhaps = None
+    disposition: Perhaps = None
+    inspector: Perhaps = None
+    note: Perhaps = None
+    inspected_at: At
     observed_at: At
 
 
@@ -245,6 +256,8 @@ CANONICAL: dict[str, Table] = {
         ShipmentEventRow,
         HoldRow,
         RefundRow,
+        ReturnRow,
+        InspectionRow,
         CampaignRow,
     )
 }

@@ -102,7 +102,7 @@ def test_a_second_writing_replaces_the_page(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*"))
 
 
-@pytest.mark.parametrize("table", ["orders", "fulfillments", "promises", "payments"])
+@pytest.mark.parametrize("table", ["orders", "fulfillments", "promises", "payments", "returns", "inspections"])
 def test_the_ordinary_suite_and_the_masks_agree(table: str, tmp_path: Path) -> None:
     from data_contracts.data_docs import docs_context, validate
 

@@ -33,6 +33,7 @@ def test_there_is_a_contract_for_each_table_of_the_lanes() -> None:
     assert set(data_contracts.names()) == {
         "orders", "order_lines", "payments", "promises",
         "fulfillments", "shipment_events", "holds", "refunds",
+        "returns", "inspections",
     }  # fmt: skip
     with pytest.raises(ContractError, match="did you mean 'fulfillments'"):
         data_contracts.load("fulfilments")
@@ -49,6 +50,32 @@ def test_a_contract_says_what_gather_needs() -> None:
     assert (approved.table, approved.column, approved.on) == ("orders", "approved_at", "order_id")
     assert parcels.born is None
     assert parcels.clock_tolerance == timedelta(minutes=5)
+
+
+def test_context_is_joined_on_the_order_or_on_the_column_that_is_named() -> None:
+    inspections, refunds = data_contracts.load("inspections"), data_contracts.load("refunds")
+    received = inspections.context["return_received_at"]
+    assert (received.table, received.column, received.on) == ("returns", "received_at", "return_id")
+    assert {name: each.on for name, each in refunds.context.items()} == {
+        "order_currency": "order_id",
+        "return_order_id": "return_id",
+    }
+
+
+def test_a_return_is_dated_by_what_happened_to_it() -> None:
+    returns = data_contracts.load("returns")
+    assert (returns.born, returns.events) == ("requested_at", ("approved_at", "received_at", "closed_at"))
+    assert returns.dated_by == {
+        "approved": "approved_at", "received": "received_at",
+        "refunded": "closed_at", "rejected": "closed_at", "cancelled": "closed_at",
+    }  # fmt: skip
+    assert data_contracts.load("inspections").born == "inspected_at"
+
+
+@pytest.mark.parametrize("change", ["received_at on returnid", "received_at at return_id", "received_at on "])
+def test_context_that_is_joined_on_nothing_is_refused(tmp_path: Path, change: str) -> None:
+    with pytest.raises(ContractError, match="context return_received_at"):
+        data_contracts.read(changed(tmp_path, "inspections", "received_at on return_id", change))
 
 
 @pytest.mark.parametrize(

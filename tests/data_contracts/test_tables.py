@@ -86,6 +86,11 @@ def test_a_coded_column_of_which_nothing_is_known_is_text_still() -> None:
 
 # -- what a person would ask of each rule
 
+REASONS = (
+    "size_too_small", "size_too_large", "not_as_described", "color", "style", "defective", "damaged_in_transit",
+    "missing_parts", "wrong_item", "late_delivery", "late_request", "unwanted", "better_price", "accidental",
+    "unauthorized", "unknown",
+)  # fmt: skip
 HANDED, APPROVED = "2026-03-03T16:00:00Z", "2026-03-04T09:00:00Z"
 
 
@@ -98,6 +103,52 @@ def test_a_warning_keeps_the_row() -> None:
     assert rules_by_row(checked) == {0: {"fulfillments.handed_over_after_approval"}}
     assert checked.failures["severity"].tolist() == ["warning"]
     assert checked.bad_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("table", "without"),
+    [
+        ("returns", {"order_id": None, "line_id": None, "line_order_id": None, "line_quantity": None}),
+        ("returns", {"reason": None, "reason_text": None, "photos": None, "gift": None, "method_wanted": None}),
+        ("returns", {"approved_at": None, "received_at": None, "closed_at": None, "customer_id": None}),
+        ("inspections", {"order_id": None, "condition": None, "disposition": None, "return_received_at": None}),
+        ("refunds", {"order_id": None, "order_currency": None, "return_order_id": None}),
+        ("refunds", {"return_id": None, "method": None, "return_order_id": None}),
+        ("order_lines", {"final_sale": None, "category": None}),
+    ],
+)  # fmt: skip
+def test_what_a_return_leaves_open_breaks_nothing(table: str, without: dict[str, Any]) -> None:
+    """No purchase on file, no reason given, nothing received yet: unknown, and no fault of the row's."""
+    assert rules_by_row(check(table, {}, without)) == {}
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "rule", "bad"),
+    [
+        ("returns", {"received_at": "2026-03-05T17:59:59Z"}, "returns.received_after_request", 0),
+        ("returns", {"order_placed_at": "2026-03-05T18:00:01Z"}, "returns.requested_after_placement", 0),
+        ("returns", {"line_quantity": 0}, "returns.quantity_was_bought", 0),
+        ("returns", {"line_order_id": "order-7"}, "returns.line_of_the_order", 0),
+        ("inspections", {"return_received_at": "2026-03-06T10:00:01Z"}, "inspections.inspected_after_receipt", 0),
+        ("refunds", {"return_order_id": "order-7"}, "refunds.order_of_the_return", 0),
+        ("returns", {"quantity": -1}, "returns.quantity_above_zero", 1),
+        ("returns", {"reason": "SIZE_TOO_SMALL"}, "returns.reason_known_word", 1),
+        ("returns", {"status": "open"}, "returns.status_known_word", 1),
+        ("refunds", {"method": "card"}, "refunds.method_known_word", 1),
+        ("inspections", {"return_id": None}, "inspections.return_id_present", 1),
+    ],
+)
+def test_a_contradiction_is_marked_and_what_nobody_understands_is_set_aside(
+    table: str, row: dict[str, Any], rule: str, bad: int
+) -> None:
+    checked = check(table, {}, row)
+    assert rules_by_row(checked) == {1: {rule}}
+    assert checked.bad_rows == bad
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_each_canonical_reason_is_understood(reason: str) -> None:
+    assert rules_by_row(check("returns", {"reason": reason})) == {}
 
 
 @pytest.mark.parametrize("known", [False, None])

@@ -12,6 +12,7 @@ from prefect.client.schemas.filters import FlowRunFilterStateType as StateType
 from control_tower.server import Server
 from control_tower.settings import settings
 from desk.deploy import deploy
+from flows.lanes import lanes as lane_names
 
 
 def scheduled(client: SyncPrefectClient) -> list[Any]:
@@ -36,14 +37,14 @@ def test_the_server_goes_on_making_scheduled_runs(server: Server) -> None:
 def test_a_lane_runs_once_at_a_time_and_only_the_lane_is_scheduled(server: Server) -> None:
     deployed = {each.name.partition("/")[2] or each.name: each.id for each in deploy(settings())}
     with get_client(sync_client=True) as client:
-        lane = client.read_deployment(deployed["watch-fulfilment"])
+        lanes = [client.read_deployment(deployed[f"watch-{name}"]) for name in lane_names()]
         case = client.read_deployment(deployed["resolve-case"])
-    assert lane.global_concurrency_limit.limit == 1
-    assert [schedule.active for schedule in lane.schedules] == [True]
+    assert [lane.global_concurrency_limit.limit for lane in lanes] == [1] * len(lanes)
+    assert [[schedule.active for schedule in lane.schedules] for lane in lanes] == [[True]] * len(lanes)
     assert not case.schedules
-    assert {lane.work_pool_name, case.work_pool_name} == {"tower"}
+    assert {case.work_pool_name, *(lane.work_pool_name for lane in lanes)} == {"tower"}
 
 
 def test_deploying_again_changes_nothing(server: Server) -> None:
     deploy(settings())
-    assert [each.differs for each in deploy(settings(), check=True)] == [(), ()]
+    assert [each.differs for each in deploy(settings(), check=True)] == [(), (), ()]

@@ -134,15 +134,16 @@ def watched(tmp_path_factory: pytest.TempPathFactory, deployed: dict[UUID, Any])
         yield mine
 
 
+def data(name: str) -> Path:
+    """A folder of public data; the test skips where it is absent."""
+    given = os.environ.get("TOWER_DATA")
+    folder = (Path(given) if given else Path(__file__).parents[3] / "shared" / "data") / name
+    if not folder.is_dir():
+        pytest.skip(f"public data {name!r} is absent; name its folder in TOWER_DATA")
+    return folder
+
+
 @pytest.fixture
 def public_data() -> Callable[[str], Path]:
     """A folder of public data; the test skips where it is absent."""
-
-    def find(name: str) -> Path:
-        given = os.environ.get("TOWER_DATA")
-        folder = (Path(given) if given else Path(__file__).parents[3] / "shared" / "data") / name
-        if not folder.is_dir():
-            pytest.skip(f"public data {name!r} is absent; name its folder in TOWER_DATA")
-        return folder
-
-    return find
+    return data

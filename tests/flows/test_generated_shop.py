@@ -91,7 +91,7 @@ def test_every_step_is_kept_and_the_chain_holds(tower: Any) -> None:
     report = tower.watch()
     steps = tower.records(report)
     assert list(steps) == [
-        "gather", "validate", "detect", "judge", "score", "recommend",
+        "gather", "validate", "detect", "judge", "shadow", "score", "recommend",
         "form-cases", "form-proposals", "open-cases", "ask", "tell", "report",
     ]  # fmt: skip
     assert steps["judge"].versions["policy"] == "fulfilment@1"

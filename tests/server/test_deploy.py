@@ -117,10 +117,12 @@ def test_the_shipped_file_deploys_flows_that_are_there(server: Server) -> None:
     flows = {entry["name"]: load(entry["entrypoint"]) for entry in entries}
     assert {name: flow.name for name, flow in flows.items()} == {
         "watch-fulfilment": "watch-fulfilment",
+        "watch-returns": "watch-returns",
         "resolve-case": "resolve-case",
     }
     assert {each.name for each in deploy(settings())} == {
         "watch-fulfilment/watch-fulfilment",
+        "watch-returns/watch-returns",
         "resolve-case/resolve-case",
     }
-    assert [each.differs for each in deploy(settings())] == [(), ()]
+    assert [each.differs for each in deploy(settings())] == [(), (), ()]

@@ -128,3 +128,29 @@ def test_rows_in_are_rows_out_whatever_is_in_the_cells(tmp_path_factory: Any, ce
         return True
 
     assert broken == [not is_text(raw) for _, raw in cells]
+
+
+def test_one_row_is_read_for_each_value_and_it_is_the_first(export: Path) -> None:
+    (export / "p.csv").write_text("id,number,value,kind\na,1,1,x\nb,1,2,y\nc,2,3,z\n")
+    rows = read(export, expression="concat(padded(_row, 3), '/', kind)", extra="one_row_for: number")
+    assert [(row["payment_id"], row["method"]) for row in rows] == [("a", "001/x"), ("c", "003/z")]
+
+
+def test_rows_are_chosen_by_a_pattern_and_a_number_loses_its_sign(export: Path) -> None:
+    (export / "p.csv").write_text("id,number,value,kind\nC1,1,1,-5\nb,1,2,-6\n")
+    rows = read(export, expression="concat(abs(kind))", extra="where: matches(id, '^C[0-9]')")
+    assert [(row["payment_id"], float(row["method"])) for row in rows] == [("C1", 5.0)]
+
+
+@pytest.mark.parametrize(
+    ("expression", "what"),
+    [
+        ("matches(kind, '[')", "has the pattern"),
+        ("matches(kind, id)", "calls matches"),
+        ("padded(kind, 1000)", "calls padded"),
+        ("paded(kind, 3)", "did you mean 'padded'"),
+    ],
+)
+def test_a_function_that_is_misused_is_refused(export: Path, expression: str, what: str) -> None:
+    with pytest.raises(MappingError, match=what):
+        read(export, expression=expression)

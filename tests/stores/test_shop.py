@@ -29,6 +29,7 @@ from control_tower.stores.tables import (
     PaymentRow,
     ProfileRow,
     RefundRow,
+    ReturnRow,
     ShopRow,
     kinds_of,
 )
@@ -222,6 +223,65 @@ def test_no_answer_is_not_a_refusal(shop: EmbeddedShop) -> None:
         shop.find("key-1")
 
 
+# Refunds of returns
+
+
+def a_return(returned: str, order: str | None, status: str = "inspected") -> ReturnRow:
+    return ReturnRow(
+        return_id=returned,
+        order_id=order,
+        sku="SKU-001",
+        quantity=1,
+        requested_at=MORNING - timedelta(days=1),
+        status=status,
+        observed_at=MORNING,
+    )
+
+
+@pytest.fixture
+def returns(shop: EmbeddedShop) -> EmbeddedShop:
+    """The shop, with a return of 1002, one of no purchase on file, and one that was rejected."""
+    with Session(shop.engine) as session, session.begin():
+        session.add_all([a_return("T1", "1002"), a_return("T2", None), a_return("T3", "1002", "rejected")])
+    return shop
+
+
+@pytest.mark.parametrize("returned", ["T1", "T2"])
+def test_a_refund_of_a_return_says_so_and_closes_it(returns: EmbeddedShop, returned: str) -> None:
+    paid = returns.refund("key-1", "1002", euros(1200), "inspected, in order", return_id=returned)
+    assert paid.prior["return_status"] == "inspected" and paid.prior["return_closed_at"] is None
+    refund = rows(returns, "refunds").iloc[0]
+    assert (refund.order_id, refund.return_id, refund.method) == ("1002", returned, "original")
+    closed = rows(returns, "returns").set_index("return_id").loc[returned]
+    assert (closed.status, closed.closed_at, closed.observed_at) == ("refunded", LATER, LATER)
+    assert returns.find("key-1") == paid
+
+
+def test_a_refund_of_an_order_touches_no_return(returns: EmbeddedShop) -> None:
+    returns.refund("key-1", "1002", euros(1200), "goodwill")
+    assert pd.isna(rows(returns, "refunds").return_id).all()
+    assert set(rows(returns, "returns").status) == {"inspected", "rejected"}
+
+
+@pytest.mark.parametrize(
+    ("order", "returned", "why"),
+    [
+        ("1001", "T1", "is of order 1002, not of 1001"),
+        ("1002", "T3", "is rejected; nothing is to be repaid"),
+        ("1002", "T9", "there is no such return"),
+        ("1002", "", "there is no such return"),
+    ],
+)
+def test_a_refund_for_a_wrong_return_is_refused_and_changes_nothing(
+    returns: EmbeddedShop, order: str, returned: str, why: str
+) -> None:
+    before = rows(returns, "returns")
+    with pytest.raises(StoreError, match=why):
+        returns.refund("key-1", order, euros(100), "returned", return_id=returned)
+    pd.testing.assert_frame_equal(rows(returns, "returns"), before)
+    assert refunded(returns, order) == 0 and returns.find("key-1") is None
+
+
 # Holds
 
 
@@ -389,6 +449,12 @@ def test_only_the_orders_asked_for_are_read(shop: EmbeddedShop) -> None:
     assert len(rows(shop, "orders", many)) == 3
 
 
+def test_a_row_that_names_no_order_may_be_of_any(returns: EmbeddedShop) -> None:
+    assert set(rows(returns, "returns", ["1002"]).return_id) == {"T1", "T2", "T3"}
+    assert rows(returns, "returns", ["1001"]).return_id.tolist() == ["T2"]
+    assert rows(returns, "returns", []).return_id.tolist() == ["T2"]
+
+
 def test_a_live_shop_was_observed_when_it_was_read(shop: EmbeddedShop) -> None:
     assert rows(shop, "orders").observed_at.tolist() == [LATER] * 3
 
@@ -460,6 +526,33 @@ def test_a_shop_is_made_once_with_its_own_profile(tmp_path: Path, url: str) -> N
     with ThreadPoolExecutor(8) as openers:
         opened = openers.map(lambda _: EmbeddedShop(f"sqlite:///{tmp_path / 'other.db'}").shop.id, range(8))
     assert set(opened) == {"shop"}
+
+
+def test_a_shop_of_the_first_edition_is_brought_up_to_date_with_all_it_holds(url: str, shop: EmbeddedShop) -> None:
+    """Before there were returns: no such tables, no refund without an order, no final sale."""
+    shop.refund("key-1", "1001", euros(1200), "lost")
+    with sqlite3.connect(shop.path) as connection:
+        connection.executescript(
+            "DROP TABLE returns; DROP TABLE inspections; ALTER TABLE refunds RENAME TO newer; DROP INDEX"
+            " ix_refunds_order_id; CREATE TABLE refunds (refund_id TEXT NOT NULL PRIMARY KEY, order_id TEXT NOT NULL,"
+            " amount INTEGER NOT NULL, currency TEXT NOT NULL, refunded_at INTEGER NOT NULL,"
+            " observed_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+            "CREATE INDEX ix_refunds_order_id ON refunds (order_id);"
+            "INSERT INTO refunds SELECT refund_id, order_id, amount, currency, refunded_at, observed_at FROM newer;"
+            "DROP TABLE newer; ALTER TABLE order_lines DROP COLUMN final_sale;"
+            "ALTER TABLE order_lines DROP COLUMN category; PRAGMA user_version = 0"
+        )
+    with ThreadPoolExecutor(4) as openers:
+        shops = list(openers.map(lambda _: EmbeddedShop(url, now=lambda: LATER), range(4)))
+    old = shops[0]
+    assert rows(old, "refunds")[["order_id", "amount"]].to_numpy().tolist() == [["1001", 1200]]
+    assert rows(old, "returns").empty and rows(old, "order_lines").empty and len(rows(old, "orders")) == 3
+    old.refund("key-2", "1001", euros(100), "late")
+    with Session(old.engine) as session, session.begin():
+        session.add(
+            RefundRow(refund_id="R9", return_id="T2", amount=5, currency="EUR", refunded_at=LATER, observed_at=LATER)
+        )
+    assert len(rows(old, "refunds", ["1001"])) == 3
 
 
 def test_the_shops_tables_are_not_the_ledgers() -> None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from control_tower.errors import SettingError
 from control_tower.nouns import Shop
-from control_tower.stores.generator.truth import KINDS, DirtyRow, MissedPickup, Rates, Truth
+from control_tower.stores.generator.truth import KINDS, RETURN_KINDS, DirtyRow, MissedPickup, Rates, Truth
 from control_tower.stores.shop import PROFILE, sqlite_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["KINDS", "DirtyRow", "MissedPickup", "Rates", "Truth", "generate", "parquet"]
+__all__ = ["KINDS", "RETURN_KINDS", "DirtyRow", "MissedPickup", "Rates", "Truth", "generate", "parquet"]
 
 
 def generate(
@@ -28,7 +28,7 @@ def generate(
     frozen: bool = True,
     shop: Shop = PROFILE,
 ) -> Truth:
-    """Make a shop of ninety days of orders up to `as_of`, and keep its truth beside it.
+    """Make a shop of ninety days of orders up to `as_of`, and what came back of them; its truth lies beside it.
 
     Args:
         where: a SQLAlchemy URL or the path of a SQLite file that is not there yet, or has no orders.
@@ -87,6 +87,10 @@ def make(
     from control_tower.stores.generator.dirty import soil
     from control_tower.stores.generator.healthy import settle
     from control_tower.stores.generator.plants import plant
+    from control_tower.stores.generator.return_healthy import settle_returns
+    from control_tower.stores.generator.return_plants import plant_returns
+    from control_tower.stores.generator.return_rows import ReturnRows
+    from control_tower.stores.generator.return_scene import ReturnScene
     from control_tower.stores.generator.rows import Rows
     from control_tower.stores.generator.scene import Scene
     from control_tower.stores.generator.timeline import choose_pickups, draw
@@ -103,4 +107,9 @@ def make(
     rows = Rows(scene.timeline, clock, shop.currency, chance)
     tables = rows.tables()
     soiled = soil(tables, scene, rows.ids) if dirty else ()
-    return tables, scene.truth(rows.ids, pickups, soiled, as_of, seed)
+    # Last of all, and of orders that nothing else was done to: what is true of orders stays as it is.
+    sent_back = ReturnScene(scene, rows)
+    plant_returns(sent_back, rates)
+    settle_returns(sent_back)
+    returns = ReturnRows(sent_back).write(tables)
+    return tables, scene.truth(rows.ids, pickups, soiled, returns, as_of, seed)

@@ -36,6 +36,55 @@ COUNTRY_SHARES = (0.90, 0.07, 0.03)
 
 SKUS = 240
 SELLERS = 12
+CATEGORIES = np.array(["shirts", "shoes", "lamps", "kitchen", "toys", "books"])
+SIZED = 2
+"""So many of the categories have sizes: the first ones."""
+ONE_IN_FINAL_SALE = 25
+"""One product in so many is sold as not to be returned."""
+
+REASONS = (
+    "size_too_small",
+    "size_too_large",
+    "color",
+    "style",
+    "unwanted",
+    "better_price",
+    "accidental",
+    "not_as_described",
+    "defective",
+    "damaged_in_transit",
+    "missing_parts",
+    "wrong_item",
+)
+"""Why things come back; from `not_as_described` on, it is the shop's fault."""
+FAULTS = REASONS.index("not_as_described")
+REASON_SHARES = np.array(
+    [
+        (18, 12, 8, 8, 14, 4, 2, 8, 8, 6, 2, 4),
+        (18, 12, 8, 8, 14, 4, 2, 0, 0, 0, 0, 0),
+        (0, 0, 8, 10, 26, 8, 4, 10, 16, 10, 6, 6),
+        (0, 0, 8, 10, 26, 8, 4, 0, 0, 0, 0, 0),
+    ],
+    dtype=float,
+)
+"""How often each: of what has sizes, at all and when nothing is wrong with it; and the same of what has none."""
+SAID = (
+    "A size smaller than it says",
+    "Far too wide for me",
+    "The colour is not the one in the picture",
+    "It does not suit me",
+    "I changed my mind",
+    "I saw it for less elsewhere",
+    "Ordered twice by mistake",
+    "It is not what the page describes",
+    "It stopped working after a day",
+    "The box was crushed and it is broken",
+    "A part is missing in the box",
+    "This is another product than I ordered",
+)
+"""What a customer says, by reason."""
+REPAID_OPENED = 85
+"""Percent of the price that goes back of what was opened, and comes back for no fault of the shop's."""
 
 HOLD_REASONS = np.array(["HIGH_RISK_OF_FRAUD", "INCORRECT_ADDRESS", "AWAITING_PAYMENT"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,20 @@ import pyarrow.compute as pc
 
 from control_tower.stores.generator import catalogue as shelf
 from control_tower.stores.generator.clock import Clock, Generator, Mask, Moments, Numbers, span
+from control_tower.stores.generator.columns import canonical_table, customer_ids, joined, named, sku_ids
 from control_tower.stores.generator.timeline import CODES, LABEL, OUT, Timeline
-from control_tower.stores.reading import schema_of
-from control_tower.stores.tables import kinds_of
+
+
+@dataclass(frozen=True)
+class Basket:
+    """Arrays with an entry for each order line, by order and then by number."""
+
+    order: Numbers
+    """The position of its order."""
+    sku: Numbers
+    quantity: Numbers
+    unit_amount: Numbers
+    final_sale: Mask
 
 
 class Rows:
@@ -22,6 +34,7 @@ class Rows:
     Attributes:
         ids: the order ids, as text, all of one length.
         totals: what each order costs, in minor units.
+        customers: the number of each order's customer.
     """
 
     def __init__(self, timeline: Timeline, clock: Clock, currency: str, chance: Generator) -> None:
@@ -29,13 +42,16 @@ class Rows:
         first = 10 ** max(5, len(str(len(timeline)))) + 1
         self.ids = pa.array(np.arange(first, first + len(timeline))).cast(pa.string())
         self.city = chance.integers(0, len(shelf.CITIES), len(timeline))
-        self.lines, self.totals = self._order_lines()
+        self.basket = self._basket()
+        amounts = self.basket.quantity * self.basket.unit_amount
+        self.totals = np.bincount(self.basket.order, amounts, len(timeline)).astype(np.int64)
+        self.customers: Numbers = np.zeros(len(timeline), np.int64)
 
     def tables(self) -> dict[str, pa.Table]:
         """Every canonical table, in order of its primary key."""
         return {
             "orders": self._orders(),
-            "order_lines": self.lines,
+            "order_lines": self._order_lines(),
             "payments": self._payments(),
             "promises": self._promises(),
             "fulfillments": self._fulfillments(),
@@ -45,24 +61,20 @@ class Rows:
             "campaigns": self._campaigns(),
         }
 
-    def _table(self, name: str, columns: Mapping[str, Any]) -> pa.Table:
-        """Canonical columns and types; one value alone is every row's."""
-        schema = schema_of(kinds_of(name))
-        rows = next(len(column) for column in columns.values() if not isinstance(column, str))
-        columns = {**columns, "observed_at": np.full(rows, self.clock.now)}
-        arrays = [_column(columns.get(field.name), field.type, rows) for field in schema]
-        return pa.Table.from_arrays(arrays, schema=schema)
+    def table(self, name: str, columns: Mapping[str, Any]) -> pa.Table:
+        """A canonical table, written at the moment that the shop is made for."""
+        return canonical_table(name, columns, self.clock.now)
 
     def _orders(self) -> pa.Table:
         timeline, orders = self.timeline, len(self.timeline)
         status, since = _standing(timeline)
-        customers = self.chance.zipf(1.6, orders) * 7919 + self.chance.integers(0, max(orders // 2, 1), orders)
+        self.customers = self.chance.zipf(1.6, orders) * 7919 + self.chance.integers(0, max(orders // 2, 1), orders)
         country = self.chance.choice(shelf.COUNTRIES, orders, p=shelf.COUNTRY_SHARES)
-        return self._table(
+        return self.table(
             "orders",
             {
                 "order_id": self.ids,
-                "customer_id": _joined("C", pa.array(customers).cast(pa.string())),
+                "customer_id": customer_ids(self.customers),
                 "status": status,
                 "status_at": since,
                 "placed_at": timeline.placed,
@@ -74,34 +86,43 @@ class Rows:
             },
         )
 
-    def _order_lines(self) -> tuple[pa.Table, Numbers]:
-        """One to four lines an order, and what they come to."""
+    def _basket(self) -> Basket:
+        """One to four lines an order; what is on final sale, is so in every order."""
         chance, orders = self.chance, len(self.timeline)
         count = chance.choice(4, orders, p=(0.42, 0.28, 0.18, 0.12)) + 1
         order = np.repeat(np.arange(orders), count)
-        number = np.arange(len(order)) - np.repeat(np.cumsum(count) - count, count) + 1
         sku = np.floor(shelf.SKUS * chance.random(len(order)) ** 2).astype(int)
         prices = chance.integers(5, 120, shelf.SKUS) * 100 + chance.choice((90, 95, 99), shelf.SKUS)
         quantity = chance.choice(3, len(order), p=(0.85, 0.11, 0.04)) + 1
-        totals = np.bincount(order, quantity * prices[sku], orders).astype(np.int64)
+        return Basket(order, sku, quantity, prices[sku], sku % shelf.ONE_IN_FINAL_SALE == shelf.ONE_IN_FINAL_SALE - 1)
+
+    def _order_lines(self) -> pa.Table:
+        order, sku = self.basket.order, self.basket.sku
         ids = self.ids.take(pa.array(order))
-        table = self._table(
+        return self.table(
             "order_lines",
             {
-                "line_id": _joined(ids, "-", pa.array(number).cast(pa.string())),
+                "line_id": self.line_ids(np.arange(len(order))),
                 "order_id": ids,
-                "sku": _named(np.array([f"SKU-{code:03}" for code in range(1, shelf.SKUS + 1)]), sku),
-                "quantity": quantity,
-                "unit_amount": prices[sku],
+                "sku": sku_ids(sku),
+                "quantity": self.basket.quantity,
+                "unit_amount": self.basket.unit_amount,
                 "currency": self.currency,
-                "warehouse_id": _named(shelf.WAREHOUSES, self.timeline.warehouse[order]),
-                "seller_id": _named(
+                "warehouse_id": named(shelf.WAREHOUSES, self.timeline.warehouse[order]),
+                "seller_id": named(
                     np.array([f"seller-{code:02}" for code in range(1, shelf.SELLERS + 1)]),
                     sku % shelf.SELLERS,
                 ),
+                "final_sale": self.basket.final_sale,
+                "category": named(shelf.CATEGORIES, sku % len(shelf.CATEGORIES)),
             },
         )
-        return table, totals
+
+    def line_ids(self, which: Numbers) -> pa.Array:
+        """The ids of order lines, by position."""
+        order = self.basket.order
+        number = which - np.searchsorted(order, order[which]) + 1
+        return joined(self.ids.take(pa.array(order[which])), "-", pa.array(number).cast(pa.string()))
 
     def _payments(self) -> pa.Table:
         """One payment of the total, or a voucher and the rest."""
@@ -115,14 +136,14 @@ class Rows:
         rest = np.repeat(split, 1 + split) & ~voucher
         ids = self.ids.take(pa.array(order))
         total = self.totals[order]
-        return self._table(
+        return self.table(
             "payments",
             {
-                "payment_id": _joined("P", ids, "-", _named(np.array(["1", "2"]), rest.astype(int))),
+                "payment_id": joined("P", ids, "-", named(np.array(["1", "2"]), rest.astype(int))),
                 "order_id": ids,
                 "amount": np.where(voucher, part, np.where(rest, total - part, total)),
                 "currency": self.currency,
-                "method": _named(np.append(shelf.METHODS, "gift_card"), np.where(voucher, 3, timeline.method[order])),
+                "method": named(np.append(shelf.METHODS, "gift_card"), np.where(voucher, 3, timeline.method[order])),
                 "paid_at": np.where(voucher, timeline.placed[order], timeline.approved[order]),
             },
         )
@@ -131,12 +152,12 @@ class Rows:
         timeline = self.timeline
         order = np.repeat(np.flatnonzero(~np.isnat(timeline.ship_by)), 2)
         ships = np.arange(len(order)) % 2 == 1
-        kind = _named(np.array(["deliver_by", "ship_by"]), ships.astype(int))
+        kind = named(np.array(["deliver_by", "ship_by"]), ships.astype(int))
         ids = self.ids.take(pa.array(order))
-        return self._table(
+        return self.table(
             "promises",
             {
-                "promise_id": _joined(ids, "-", kind),
+                "promise_id": joined(ids, "-", kind),
                 "order_id": ids,
                 "kind": kind,
                 "due_at": np.where(ships, timeline.ship_by[order], timeline.deliver_by[order]),
@@ -153,17 +174,17 @@ class Rows:
         standing = np.select([timeline.voided, delivered, moving], [3, 2, 1], 0)[order]
         code = pa.array(self.chance.integers(10**11, 10**12, len(order))).cast(pa.string())
         ids = self.ids.take(pa.array(order))
-        carrier = _named(shelf.CARRIERS, timeline.carrier[order])
-        return self._table(
+        carrier = named(shelf.CARRIERS, timeline.carrier[order])
+        return self.table(
             "fulfillments",
             {
-                "fulfillment_id": _joined("F", ids, "-1"),
+                "fulfillment_id": joined("F", ids, "-1"),
                 "order_id": ids,
-                "status": _named(np.array(["label", "in_transit", "delivered", "cancelled"]), standing),
+                "status": named(np.array(["label", "in_transit", "delivered", "cancelled"]), standing),
                 "carrier": carrier,
-                "service": _named(shelf.SERVICES, timeline.service[order]),
-                "tracking_code": _joined(pc.utf8_upper(carrier), code),
-                "warehouse_id": _named(shelf.WAREHOUSES, timeline.warehouse[order]),
+                "service": named(shelf.SERVICES, timeline.service[order]),
+                "tracking_code": joined(pc.utf8_upper(carrier), code),
+                "warehouse_id": named(shelf.WAREHOUSES, timeline.warehouse[order]),
                 "label_created_at": timeline.label[order],
                 "handed_over_at": timeline.handed_over[order],
                 "delivered_at": timeline.delivered[order],
@@ -181,16 +202,16 @@ class Rows:
         code = np.where((scan == OUT) & collected[order], len(CODES), scan)
         hub = len(shelf.CITIES) + self.chance.integers(0, len(shelf.HUBS), len(order))
         place = np.where(scan >= OUT, self.city[order], hub)
-        parcel = _joined("F", self.ids, "-1").take(pa.array(order))
-        return self._table(
+        parcel = joined("F", self.ids, "-1").take(pa.array(order))
+        return self.table(
             "shipment_events",
             {
-                "event_id": _joined(parcel, "-", _named(np.array(list("0123456789")), number)),
+                "event_id": joined(parcel, "-", named(np.array(list("0123456789")), number)),
                 "fulfillment_id": parcel,
                 "order_id": self.ids.take(pa.array(order)),
-                "code": _named(np.array([*CODES, "available_for_pickup"]), code),
+                "code": named(np.array([*CODES, "available_for_pickup"]), code),
                 "occurred_at": happened,
-                "place": _named(np.append(shelf.CITIES, shelf.HUBS), place, scan == LABEL),
+                "place": named(np.append(shelf.CITIES, shelf.HUBS), place, scan == LABEL),
             },
         )
 
@@ -198,10 +219,10 @@ class Rows:
         timeline = self.timeline
         order = np.flatnonzero(~np.isnat(timeline.hold_placed))
         ids = self.ids.take(pa.array(order))
-        return self._table(
+        return self.table(
             "holds",
             {
-                "hold_id": _joined("H", ids, "-1"),
+                "hold_id": joined("H", ids, "-1"),
                 "order_id": ids,
                 "reason": self.chance.choice(shelf.HOLD_REASONS, len(order)),
                 "handle": "shop",
@@ -214,13 +235,14 @@ class Rows:
         timeline = self.timeline
         order = np.flatnonzero(~np.isnat(timeline.refunded))
         ids = self.ids.take(pa.array(order))
-        return self._table(
+        return self.table(
             "refunds",
             {
-                "refund_id": _joined("R", ids, "-1"),
+                "refund_id": joined("R", ids, "-1"),
                 "order_id": ids,
                 "amount": np.floor(self.totals[order] * timeline.refund_share[order]).astype(np.int64),
                 "currency": self.currency,
+                "method": "original",
                 "refunded_at": timeline.refunded[order],
             },
         )
@@ -229,7 +251,7 @@ class Rows:
         """Two weeks of promotion each, some past, some running, some to come."""
         clock, number = self.clock, np.arange(8)
         starts = clock.at(clock.today + (number * 14 - 84).astype("timedelta64[D]"), 0.0)
-        return self._table(
+        return self.table(
             "campaigns",
             {
                 "campaign_id": np.array([f"campaign-{code + 1}" for code in number]),
@@ -255,28 +277,8 @@ def _standing(timeline: Timeline) -> tuple[pa.Array, Moments]:
     number = np.select([holds for _, holds, _ in steps], list(range(len(steps))), len(steps))
     names = np.array([*(name for name, _, _ in steps), "created"])
     since = np.select([holds for _, holds, _ in steps], [since for _, _, since in steps], timeline.placed)
-    return _named(names, number), since
+    return named(names, number), since
 
 
 def _parcels(timeline: Timeline) -> Numbers:
     return np.flatnonzero(~np.isnat(timeline.label))
-
-
-def _named(names: Numbers, number: Numbers, nothing: Mask | None = None) -> pa.Array:
-    """Names by number, without a Python object for each row."""
-    codes = pa.array(number.astype(np.int32), mask=nothing)
-    return pa.DictionaryArray.from_arrays(codes, pa.array(names.tolist())).cast(pa.string())
-
-
-def _joined(*parts: pa.Array | str) -> pa.Array:
-    return pc.binary_join_element_wise(*parts, "")
-
-
-def _column(values: Any, kind: pa.DataType, rows: int) -> pa.Array:
-    if values is None or isinstance(values, str):
-        return pa.repeat(pa.scalar(values, kind), rows)
-    if isinstance(values, pa.Array):
-        return values
-    if pa.types.is_timestamp(kind):
-        return pa.array(values, pa.timestamp("us")).cast(kind)
-    return pa.array(values.tolist() if values.dtype.kind == "U" else values, kind)

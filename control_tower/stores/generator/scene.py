@@ -61,9 +61,15 @@ class Scene:
         return picked
 
     def truth(
-        self, ids: pa.Array, pickups: list[Pickup], dirty: tuple[DirtyRow, ...], as_of: datetime, seed: int
+        self,
+        ids: pa.Array,
+        pickups: list[Pickup],
+        dirty: tuple[DirtyRow, ...],
+        returns: dict[str, tuple[str, ...]],
+        as_of: datetime,
+        seed: int,
     ) -> Truth:
-        """What is true now, by the ids of the orders."""
+        """What is true now, by the ids of the orders, and what is true of their returns."""
         import pyarrow as pa
 
         def named(which: Numbers) -> tuple[str, ...]:
@@ -73,7 +79,10 @@ class Scene:
             as_of=as_of,
             orders=len(self.timeline),
             seed=seed,
-            kinds={kind: named(np.flatnonzero(self.holds[:, at])) for at, kind in enumerate(KINDS)},
+            planted={
+                "fulfilment": {kind: named(np.flatnonzero(self.holds[:, at])) for at, kind in enumerate(KINDS)},
+                "returns": returns,
+            },
             missed_pickups=tuple(
                 MissedPickup(
                     carrier=str(shelf.CARRIERS[pickup.carrier]),

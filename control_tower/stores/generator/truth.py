@@ -24,12 +24,26 @@ KINDS = (
     "cancelled_in_transit",
     "contradiction",
 )
+"""What is planted in orders."""
+RETURN_KINDS = (
+    "return_outside_window",
+    "return_not_inspected",
+    "refund_above_paid",
+    "refund_without_receipt",
+    "duplicate_refund",
+    "late_refund",
+    "repeat_returner",
+    "reason_spike",
+)
+"""What is planted in returns; a refund that was paid twice is above what was paid, too."""
 
 
 class Rates(Noun):
     """How much is planted: a share of the orders for each kind, and a number of missed pick-ups.
 
-    A kind with a share above 0 is planted at least once, as far as there are orders to plant it in.
+    A kind with a share above 0 is planted at least once, as far as there are orders to plant it in. Of
+    repeat returners there are so many customers; of spikes there are two, with so many returns together,
+    where enough of a product is sold to tell them from chance.
     """
 
     stuck_order: float = Field(default=0.005, ge=0, le=0.1)
@@ -41,6 +55,14 @@ class Rates(Noun):
     cancelled_in_transit: float = Field(default=0.003, ge=0, le=0.1)
     contradiction: float = Field(default=0.004, ge=0, le=0.1)
     missed_pickups: int = Field(default=3, ge=0, le=10)
+    return_outside_window: float = Field(default=0.003, ge=0, le=0.1)
+    return_not_inspected: float = Field(default=0.003, ge=0, le=0.1)
+    refund_above_paid: float = Field(default=0.002, ge=0, le=0.1)
+    refund_without_receipt: float = Field(default=0.003, ge=0, le=0.1)
+    duplicate_refund: float = Field(default=0.002, ge=0, le=0.1)
+    late_refund: float = Field(default=0.003, ge=0, le=0.1)
+    repeat_returner: float = Field(default=0.001, ge=0, le=0.1)
+    reason_spike: float = Field(default=0.005, ge=0, le=0.1)
 
 
 class MissedPickup(Noun):
@@ -68,19 +90,28 @@ class Truth(Noun):
     as_of: AwareDatetime
     orders: int
     seed: int
-    kinds: dict[str, tuple[str, ...]]
-    """Kind -> ids of every order that it holds for, sorted; an order may be under several."""
+    planted: dict[str, dict[str, tuple[str, ...]]]
+    """Lane -> kind -> ids of everything that it holds for, sorted: orders for fulfilment, returns for returns.
+
+    An id may be under several kinds.
+    """
     missed_pickups: tuple[MissedPickup, ...]
     dirty: tuple[DirtyRow, ...]
 
     @property
+    def kinds(self) -> dict[str, tuple[str, ...]]:
+        """Kind -> orders that it holds for, of the fulfilment lane."""
+        return self.planted["fulfilment"]
+
+    @property
     def pairs(self) -> pd.DataFrame:
         """Columns order_id and kind, sorted: one row for every kind that holds for an order."""
-        import pandas as pd
+        return _pairs(self.kinds, "order_id")
 
-        rows = [(order, kind) for kind, orders in self.kinds.items() for order in orders]
-        frame = pd.DataFrame(rows, columns=["order_id", "kind"], dtype="str")
-        return frame.sort_values(["order_id", "kind"], ignore_index=True)
+    @property
+    def return_pairs(self) -> pd.DataFrame:
+        """Columns return_id and kind, sorted: one row for every kind that holds for a return."""
+        return _pairs(self.planted["returns"], "return_id")
 
     def save(self, made: Path) -> Path:
         """Write it beside a shop's file or a folder of Parquet, where no source reads."""
@@ -99,6 +130,14 @@ class Truth(Noun):
         if not path.is_file():
             raise NotFound("has no truth beside it", where=str(made), remedy="only a generated shop has one")
         return cls.model_validate_json(path.read_text())
+
+
+def _pairs(kinds: dict[str, tuple[str, ...]], subject: str) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = [(each, kind) for kind, ids in kinds.items() for each in ids]
+    frame = pd.DataFrame(rows, columns=[subject, "kind"], dtype="str")
+    return frame.sort_values([subject, "kind"], ignore_index=True)
 
 
 def _beside(made: Path) -> Path:

@@ -17,7 +17,9 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from control_tower.errors import StoreError
 from control_tower.joins import quoted
 from control_tower.nouns import Shop
-from control_tower.stores.tables import CANONICAL, EPOCH, MICROSECOND, ShopRow, key_of
+from control_tower.stores.columns import EPOCH, MICROSECOND
+from control_tower.stores.editions import EDITION
+from control_tower.stores.tables import CANONICAL, ShopRow, key_of
 
 ROWS_AT_A_TIME = 50_000
 
@@ -76,6 +78,7 @@ def _refuse_to_overwrite(path: Path) -> None:
 def _create(connection: sqlite3.Connection) -> None:
     for table in ShopRow.metadata.sorted_tables:
         connection.execute(str(CreateTable(table).compile(dialect=sqlite.dialect())))
+    connection.execute(f"PRAGMA user_version = {EDITION}")
 
 
 def _index(connection: sqlite3.Connection) -> None:

@@ -1,0 +1,55 @@
+"""`tower policy lint`: what is wrong with the policies, proved, and the records that show it."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from desk.show import as_json, out, printable, table
+from policies.lint import Finding, Level, lint
+
+
+def lint_policies(names: list[str], *, json: bool, examples: bool) -> None:
+    """Look for faults in every version of the policies named, or of all.
+
+    Args:
+        names: documents of this house, or files.
+        examples: print the records that show the faults, as YAML that can be put beside a policy.
+
+    Raises:
+        SystemExit: there is a fault, or something that could not be decided; the status is 1.
+        PolicyError: there is no such policy, or a file is malformed.
+    """
+    found = lint(names)
+    if json:
+        as_json([one.model_dump(mode="json") for one in found])
+    elif examples:
+        sys.stdout.write(_as_examples(found))
+    else:
+        _as_table(found)
+    if any(one.level is not Level.note for one in found):
+        raise SystemExit(1)
+
+
+def _as_table(found: Sequence[Finding]) -> None:
+    counted = Counter(one.level for one in found)
+    title = ", ".join(f"{counted[level]} {level.value}{'s' if level is not Level.undecided else ''}" for level in Level)
+    rows = [
+        (one.level.value, one.check, f"{Path(one.file).name}:{one.line}", one.where, _sentence(one)) for one in found
+    ]
+    if rows:
+        table(f"Policies: {title}", ("level", "check", "file", "where", "what"), rows)
+    else:
+        out.print("Nothing is wrong with the policies.")
+
+
+def _sentence(one: Finding) -> str:
+    return f"{one.sentence} Accepted: {one.accepted}" if one.accepted else one.sentence
+
+
+def _as_examples(found: Sequence[Finding]) -> str:
+    shown = [one for one in found if one.example]
+    parts = [f"# {one.document}, {one.level.value}: {printable(one.sentence)}\n{one.example}" for one in shown]
+    return "examples:\n" + "".join(parts) if parts else ""

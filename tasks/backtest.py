@@ -1,0 +1,240 @@
+"""Backtest: decide again, by another version, what past runs of a lane kept. Nothing here acts, asks or tells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import AwareDatetime, Field
+
+import policies
+from control_tower.errors import NotFound, PolicyError, nearest
+from control_tower.keeping import Archive, Kept
+from control_tower.keeping.records import Record, chain
+from control_tower.keeping.step import open_archive
+from control_tower.ledger import Ledger, open_ledger
+from control_tower.ledger.tables import ChainRow
+from control_tower.nouns import Noun, Shop, digest_of
+from control_tower.settings import settings
+from policies import Entitlement, Policy
+from policies.backtest import Flips, compare, in_place_of, supposed, together
+from policies.document import Document
+from policies.reader import names, version, versions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILES = (".yaml", ".yml")
+Supposed = Callable[[datetime], Policy]  # the policy of a lane, for a look as of a moment
+
+
+@dataclass(frozen=True)
+class View:
+    """One look of a lane at one shop: the facts that its run kept."""
+
+    lane: str
+    run: str
+    shop: Shop
+    as_of: datetime
+    kept_at: datetime
+    facts: Kept
+
+
+class Looked(Noun):
+    """A view that was decided again: how many subjects it kept, and how many of them no newer view has."""
+
+    run: str
+    shop: str
+    as_of: AwareDatetime
+    kept: int
+    decided: int
+
+
+class Backtest(Noun):
+    """One lane's kept views, decided by two versions; each subject by the newest view of it."""
+
+    lane: str
+    before: str = Field(description="what was compared with, in words")
+    after: str = Field(description="what was tried, in words")
+    views: tuple[Looked, ...]
+    flips: Flips
+
+
+def backtest(policy: str, since: datetime, until: datetime, against: str | None) -> list[Backtest]:
+    """Decide again what was kept, for each lane that reads the document.
+
+    A lane policy decides as if it had been in force; an entitlement is read in place of the version in force
+    at purchase. Both with their newest numbers.
+
+    Args:
+        policy: a document's name, meaning its newest version, or `name@2`, or the path of a YAML file.
+        since: aware; looks as of this moment or later count.
+        until: aware; looks as of this moment or earlier count.
+        against: what to compare with, as `policy` or a number; the version in force at each look when None.
+
+    Raises:
+        PolicyError: there is no such version, it can't be read, or it reads what was not kept.
+        NotFound: nothing was kept of these lanes in that time.
+        BrokenChain: what was kept is not what was kept.
+    """
+    after = document(policy)
+    other = None if against is None else document(f"{after.id}@{against}" if against.isdigit() else against)
+    if other is not None and other.id != after.id:
+        raise PolicyError(f"is no version of {after.id}", where=other.reference, remedy=f"name one of {after.id}")
+    lanes = _lanes(after)
+    held = {lane: _newest(views(lane)) for lane in lanes}
+    done = []
+    for lane, several in held.items():
+        chosen = [view for view in several if since <= view.as_of <= until]
+        if chosen:
+            before = _reading(lane, other) if other else lambda as_of, lane=lane: policies.load(lane, as_of)
+            decided = list(_decided(chosen, before, _reading(lane, after)))
+            flips = together([flips for _, flips in decided])
+            looked = tuple(look for look, _ in decided)
+            was = named(other, against) if other else f"what was in force ({', '.join(flips.before)})"
+            done.append(Backtest(lane=lane, before=was, after=named(after, policy), views=looked, flips=flips))
+    if not done:
+        raise _nothing(held, since, until)
+    return done
+
+
+def document(name: str) -> Document:
+    """The document of a name, of a name and version, or of a file.
+
+    Raises:
+        PolicyError: there is no such document or version; says which there are.
+    """
+    return policies.read(Path(name)) if name.endswith(FILES) else version(name)
+
+
+def named(of: Document, given: str | None) -> str:
+    """A document as people know it: by its version, and by its file if it was given as one."""
+    return f"{of.reference} of {given}" if given and given.endswith(FILES) else of.reference
+
+
+def _lanes(of: Document) -> list[str]:
+    """The lanes whose policy a document is, or is read by.
+
+    Raises:
+        PolicyError: no lane's policy reads it.
+    """
+    if isinstance(of, Policy):
+        return [of.id]
+    assert isinstance(of, Entitlement)  # noqa: S101 - a document is one or the other; narrows the type
+    root = of.extends or of.id
+    every = [one for name in names() for one in versions(name) if isinstance(one, Policy)]
+    lanes = sorted({one.id for one in every if root in one.bound})
+    if not lanes:
+        read = {name for one in every for name in one.bound}
+        raise PolicyError("no lane's policy reads it", where=of.reference, remedy=nearest(root, read))
+    return lanes
+
+
+def _reading(lane: str, of: Document) -> Supposed:
+    """The lane's policy as the document would have it."""
+    if isinstance(of, Policy):
+        always = supposed(of)
+        return lambda _: always
+    assert isinstance(of, Entitlement)  # noqa: S101 - a document is one or the other; narrows the type
+    return lambda as_of: in_place_of(policies.load(lane, as_of), of)
+
+
+def views(lane: str) -> Iterator[View]:
+    """Every look of a lane whose facts were kept, dry runs included."""
+    tower = settings()
+    ledger, archive = open_ledger(tower.ledger), open_archive(tower.artifacts)
+    for run, length in _chains(ledger):
+        kept: dict[str, Record] = {}
+        for record in chain(archive, run):
+            if record.number > length or "detect" in kept:
+                break
+            kept[record.step] = record
+        if _watched(kept, lane):
+            yield _view(archive, lane, kept["detect"])
+
+
+def _chains(ledger: Ledger) -> list[tuple[str, int]]:
+    from sqlalchemy import select
+    from sqlmodel import col
+
+    with ledger.read() as session:
+        return sorted((row.run, row.length) for row in session.scalars(select(ChainRow).order_by(col(ChainRow.run))))
+
+
+def _watched(kept: dict[str, Record], lane: str) -> bool:
+    """Whether a run saw the lane's facts of the whole shop: a look at one order again did not."""
+    gathered, detected = kept.get("gather"), kept.get("detect")
+    if gathered is None or detected is None or detected.error:
+        return False
+    whole = gathered.inputs["orders"][1] == digest_of([])
+    return whole and detected.versions.get("policy", "").partition("@")[0] == lane
+
+
+def _view(archive: Archive, lane: str, detected: Record) -> View:
+    import pyarrow.parquet as pq
+
+    accepted = json.loads(archive.files.cat_file(archive.path(*detected.inputs["accepted"])))
+    shop, as_of = Shop.model_validate(accepted["shop"]), datetime.fromisoformat(accepted["as_of"]).astimezone(UTC)
+    address = detected.outputs["result"]
+    archive.verify(*address)
+    with archive.files.open(archive.path(*address), "rb") as file:
+        schema = pq.read_metadata(file)
+    columns = tuple(schema.schema.to_arrow_schema().names)
+    facts = Kept(name="facts", digest=address[1], rows=schema.num_rows, columns=columns)
+    return View(lane, detected.run, shop, as_of, detected.started_at, facts)
+
+
+def _newest(several: Iterable[View]) -> list[View]:
+    """The newest look first; of runs that looked at one shop as of one moment, as a dry run may have, the last."""
+    ordered = sorted(several, key=lambda view: (view.as_of, view.kept_at), reverse=True)
+    found: dict[tuple[str, datetime], View] = {}
+    for view in ordered:
+        found.setdefault((view.shop.id, view.as_of), view)
+    return list(found.values())
+
+
+def _decided(chosen: Sequence[View], before: Supposed, after: Supposed) -> Iterator[tuple[Looked, Flips]]:
+    """Each view's subjects that no newer view has, decided by both versions."""
+    import pandas as pd
+
+    archive = open_archive(settings().artifacts)
+    seen: dict[str, pd.Series[str]] = {}
+    for view in chosen:
+        was, now = before(view.as_of), after(view.as_of)
+        _complete(view, was, now)
+        subjects = archive.frame(view.facts, [now.subject])[now.subject]
+        newer = seen.get(view.shop.id)
+        fresh = subjects if newer is None else subjects[~subjects.isin(newer)]
+        seen[view.shop.id] = fresh if newer is None else pd.concat([newer, fresh], ignore_index=True)
+        wanted = {*was.facts, *now.facts}
+        facts = archive.frame(view.facts, [name for name in view.facts.columns if name in wanted])
+        flips = compare(was, now, facts.take(fresh.index.to_numpy()), view.as_of, view.shop)
+        looked = Looked(run=view.run, shop=view.shop.id, as_of=view.as_of, kept=view.facts.rows, decided=len(fresh))
+        yield looked, flips
+
+
+def _complete(view: View, *several: Policy) -> None:
+    """Refuse to decide by facts that nobody kept."""
+    for policy in several:
+        lacking = [name for name in policy.facts if name not in view.facts.columns]
+        if lacking:
+            raise PolicyError(
+                f"reads {', '.join(lacking)}, which run {view.run} as of {view.as_of:%Y-%m-%d %H:%M} did not keep",
+                where=policy.reference,
+                remedy=nearest(lacking[0], view.facts.columns),
+            )
+
+
+def _nothing(held: dict[str, list[View]], since: datetime, until: datetime) -> NotFound:
+    lanes = " and ".join(held)
+    days = sorted(view.as_of for several in held.values() for view in several)
+    remedy = f"`tower run {next(iter(held))}` keeps one"
+    if days:
+        remedy = f"{len(days)} are kept, as of {days[0]:%Y-%m-%d %H:%M} to {days[-1]:%Y-%m-%d %H:%M} UTC"
+    return NotFound(
+        f"no run of {lanes} was kept as of {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC", remedy=remedy
+    )
