@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from desk.policies import files
 from desk.show import as_json, out, printable, table
 from policies.lint import Finding, Level, lint
 
@@ -23,6 +24,7 @@ def lint_policies(names: list[str], *, json: bool, examples: bool) -> None:
         PolicyError: there is no such policy, or a file is malformed.
     """
     found = lint(names)
+    found = sorted([*found, *_mistyped(names)], key=lambda one: (one.file, one.line))
     if json:
         as_json([one.model_dump(mode="json") for one in found])
     elif examples:
@@ -31,6 +33,26 @@ def lint_policies(names: list[str], *, json: bool, examples: bool) -> None:
         _as_table(found)
     if any(one.level is not Level.note for one in found):
         raise SystemExit(1)
+
+
+def _mistyped(names: list[str]) -> Iterator[Finding]:
+    """Facts that a lane's signals give in another type, or not at all, than its policy declares."""
+    from control_tower.settings import settings
+    from flows.lanes import find_lane, lanes
+    from policies.document import Policy
+    from policies.plain_yaml import line_of, tree_of
+    from policies.reader import read
+    from tasks.signals import mistyped
+
+    for file in files(names):
+        document = read(file)
+        if isinstance(document, Policy) and document.id in lanes():
+            tree = tree_of(file.read_bytes(), str(file))
+            for name, sentence in mistyped(find_lane(document.id), document, settings()).items():
+                yield Finding(
+                    check="signals", level=Level.fault, document=document.reference, where=f"facts.{name}",
+                    file=str(file), line=line_of(tree, ("facts", name)), sentence=sentence,
+                )  # fmt: skip
 
 
 def _as_table(found: Sequence[Finding]) -> None:

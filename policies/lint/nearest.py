@@ -189,7 +189,9 @@ class Search:
             turn = min(found, key=lambda one: self._distance(name, one.value), default=None)
         else:
             turn = self._named(goal, name, held)
-        return turn and Turn(turn.value, f"{turn.words} (is {written(now)})")
+        return turn and Turn(
+            turn.value, f"{turn.words} (is {written(round(now, 3) if isinstance(now, float) else now)})"
+        )
 
     def _named(self, goal: Goal, name: str, held: list[Term]) -> Turn | None:
         """Every word, or truth value, that brings an outcome."""
