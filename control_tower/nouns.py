@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
@@ -113,6 +114,30 @@ class Finding(Noun):
     sentence: str
     values: dict[str, JsonValue]
     missing: tuple[str, ...] = ()
+
+
+class Told(NamedTuple):
+    """A finding, and every subject of which the very same is to be said."""
+
+    finding: Finding
+    subjects: tuple[str, ...]
+
+    @property
+    def named(self) -> str:
+        """The first few subjects, and how many more."""
+        more = len(self.subjects) - NAMED
+        return ", ".join(self.subjects[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
+
+
+NAMED = 3
+
+
+def told_once(findings: Iterable[Finding]) -> list[Told]:
+    """Findings that say the same of several subjects, once each, in the order of the first."""
+    alike: dict[tuple[str, Answer, str, tuple[str, ...]], list[Finding]] = {}
+    for finding in findings:
+        alike.setdefault((finding.kind, finding.answer, finding.sentence, finding.missing), []).append(finding)
+    return [Told(same[0], tuple(dict.fromkeys(one.subject for one in same))) for same in alike.values()]
 
 
 class Evidence(Noun):

@@ -67,6 +67,7 @@ def _shown(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
     if isinstance(value, int | float):
-        return f"{value:,.1f}".removesuffix(".0")
+        # A small number, as a chance, is told by its size and not as nothing.
+        return f"{value:,.1f}".removesuffix(".0") if value == 0 or abs(value) >= 0.1 else f"{value:.1g}"
     visible = "".join(ch if ch.isprintable() else " " for ch in str(value))
     return visible if len(visible) <= LONGEST_SLOT else visible[: LONGEST_SLOT - 1] + "…"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from control_tower.nouns import Case, Finding, Proposal
+from control_tower.nouns import Case, Proposal, Told, told_once
 
 SHOWN = 20
 
@@ -23,9 +23,12 @@ def brief(case: Case, proposals: tuple[Proposal, ...] = ()) -> str:
         + f" · policy {risk.policy}",
         "",
     ]
-    found = [line for finding in case.findings[:SHOWN] for line in _finding(finding)]
-    if len(case.findings) > SHOWN:
-        found.append(f"- and {len(case.findings) - SHOWN} more findings")
+    told = told_once(case.findings)
+    found = [line for one in told[:SHOWN] for line in _finding(one, of_many=len(case.subjects) > 1)]
+    if len(told) > SHOWN:
+        found.append(f"- and {len(told) - SHOWN} more findings")
+    if len(case.subjects) > len(case.evidence.facts):
+        found.append(f"- shown of {len(case.evidence.facts)} of {len(case.subjects):,} {escape(case.about)}s")
     proposed = [
         f"- **{p.action}** order {escape(p.order_id)}{f', {p.money}' if p.money else ''}: {escape(p.reason)} (`{p.id}`)"
         for p in proposals[:SHOWN]
@@ -40,10 +43,12 @@ def _moment(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _finding(finding: Finding) -> list[str]:
+def _finding(told: Told, *, of_many: bool) -> list[str]:
+    finding = told.finding
+    of = f", {escape(told.named)}" if of_many else ""
     seen = ", ".join(f"{escape(name)} = {escape(str(value))}" for name, value in finding.values.items())
     lines = [
-        f"- **{finding.kind.replace('_', ' ')}** ({finding.answer}): {escape(finding.sentence)}",
+        f"- **{finding.kind.replace('_', ' ')}** ({finding.answer}{of}): {escape(finding.sentence)}",
         f"  - from {seen}",
     ]
     if finding.missing:

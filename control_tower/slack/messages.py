@@ -20,11 +20,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from slack_sdk.models.blocks import MarkdownTextObject, SectionBlock
 
 from control_tower.errors import SettingError
-from control_tower.nouns import Answer, Case, Finding, Money, Noun, Proposal
+from control_tower.nouns import Answer, Case, Finding, Money, Noun, Proposal, Told, told_once
 from control_tower.slack.escape import inert, length, unmarked
 
 TOP = 10
-Told = TypeVar("Told")
+Item = TypeVar("Item")
 _MATTERS = {Answer.yes: 0, Answer.unknown: 1, Answer.no: 2}
 
 
@@ -144,7 +144,7 @@ def notice_message(key: str, heading: str, lines: Sequence[str]) -> Message:
     return _message(key, [_Part([f"*{inert(heading)}*", *(inert(line, 600) for line in lines)], 2000)], None)
 
 
-def _part(told: Sequence[Told], as_line: Callable[[Told], str], budget: int, heading: str, elsewhere: str) -> _Part:
+def _part(told: Sequence[Item], as_line: Callable[[Item], str], budget: int, heading: str, elsewhere: str) -> _Part:
     # Only what may be shown is written: a case can rest on thousands of findings.
     lines = [f"• {as_line(one)}" for one in told[:TOP]]
     return _Part(lines, budget, heading, elsewhere, len(told[TOP:]))
@@ -168,14 +168,14 @@ def _case_head(case: Case, time_zone: str) -> list[str]:
     ]
 
 
-def _in_order(findings: Sequence[Finding]) -> list[Finding]:
-    """What is proved, then what is unknown; a sentence that was told of a subject is told once."""
-    once = {(finding.subject, finding.sentence): finding for finding in findings}
-    return sorted(once.values(), key=lambda finding: _MATTERS[finding.answer])
+def _in_order(findings: Sequence[Finding]) -> list[Told]:
+    """What is proved, then what is unknown; a sentence that holds for several subjects is told once."""
+    return sorted(told_once(findings), key=lambda told: _MATTERS[told.finding.answer])
 
 
-def _sentence(finding: Finding, of_many: bool) -> str:
-    of = f"{inert(finding.subject, 60)}: " if of_many else ""
+def _sentence(told: Told, of_many: bool) -> str:
+    finding = told.finding
+    of = f"{inert(told.named, 200)}: " if of_many else ""
     needs = f" (needs evidence: {inert(', '.join(finding.missing), 100)})" if finding.missing else ""
     return f"{of}{inert(finding.sentence, 240)}{needs}"
 

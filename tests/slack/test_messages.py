@@ -53,11 +53,18 @@ def test_what_is_proved_comes_before_what_is_unknown(cases: ModuleType) -> None:
     assert said.index("It is late.") < said.index("No carrier scan is known. (needs evidence: scan, carrier)")
 
 
-def test_a_case_of_many_orders_shows_the_first_and_counts_the_rest(cases: ModuleType) -> None:
+def test_a_case_of_many_orders_says_once_what_holds_for_all_and_counts_them(cases: ModuleType) -> None:
     orders = tuple(f"{number}" for number in range(5000))
     findings = tuple(cases.a_finding("No scan since pick-up.", subject=order) for order in orders)
     said = case_message(cases.a_case(orders=orders, findings=findings), [], "open").text
-    assert "• 0: No scan since pick-up." in said
+    assert "• 0, 1, 2 and 4,997 more: No scan since pick-up." in said
+
+
+def test_a_case_of_many_different_findings_shows_the_first_and_counts_the_rest(cases: ModuleType) -> None:
+    orders = tuple(f"{number}" for number in range(5000))
+    findings = tuple(cases.a_finding(f"No scan since pick-up {order}.", subject=order) for order in orders)
+    said = case_message(cases.a_case(orders=orders, findings=findings), [], "open").text
+    assert "• 0: No scan since pick-up 0." in said
     assert "and 4,990 more: tower case case-1001" in said
 
 
