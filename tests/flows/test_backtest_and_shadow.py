@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sqlalchemy import select
 
@@ -24,7 +25,7 @@ from desk.policy_backtest import backtest as show_backtest
 from flows.watch_fulfilment import watch_fulfilment
 from flows.watch_returns import watch_returns
 from policies import load, reader
-from tasks.backtest import backtest, views
+from tasks.backtest import backtest, unseen, views
 from tasks.shadow import Shadowed
 from tests.flows.conftest import AS_OF, Tower, own_tower
 
@@ -85,6 +86,15 @@ def facts_of(tower: Tower) -> pd.DataFrame:
     """The facts of the newest look."""
     archive = open_archive(tower.settings.artifacts)
     return archive.frame(max(views("fulfilment"), key=lambda view: view.as_of).facts)
+
+
+def test_a_subject_is_decided_once_however_many_looks_and_row_groups_have_it() -> None:
+    groups = [pa.array(["a", "b"]), pa.array(["c"])]
+    newer = pd.Series(pd.array(pa.chunked_array(groups), dtype="str"))
+    seen: list[pa.Array] = []
+    assert list(unseen(newer, seen)) == [0, 1, 2]
+    assert list(unseen(pd.Series(["z", "b", "y"], dtype="str"), seen)) == [0, 2]
+    assert list(unseen(newer, seen)) == []
 
 
 def test_a_window_without_the_newest_look_decides_by_the_older_one(kept: Tower, tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_a_run_that_died_before_it_told_anybody_is_told_by_the_next(
 ) -> None:
     tower.fill(300, seed=11)
     with monkeypatch.context() as dying:
-        dying.setattr("flows.watch_fulfilment.tell", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        dying.setattr("flows.look.tell", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
             tower.watch()
     opened = {f"case:{row.id}" for row in queue(tower.ledger)}

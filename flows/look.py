@@ -1,0 +1,50 @@
+"""One look of a lane: from the evidence of a shop to the people who decide. Every lane's flow is this."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from policies import policy
+from tasks.ask import ask
+from tasks.detect import detect
+from tasks.entitle import entitle
+from tasks.gather import gather
+from tasks.judge import judge
+from tasks.lane import Lane
+from tasks.open_cases import form_cases, form_proposals, open_cases
+from tasks.recommend import recommend
+from tasks.report import LaneReport, report
+from tasks.score import score
+from tasks.shadow import shadow
+from tasks.tell import breaches_told, tell
+from tasks.validate import validate
+
+
+def look(lane: Lane, source: str, mapping: str | None, as_of: datetime | None, dry_run: bool) -> LaneReport:
+    """Gather, validate, detect, judge and score; then, unless it is a dry run, open cases, ask and tell.
+
+    Args:
+        source: `shop`, or `folder:PATH` with a mapping.
+        mapping: a mapping file, or the name of a shipped one.
+        as_of: timezone-aware; nothing later is seen. Now, when left out.
+        dry_run: find, score and report; open nothing.
+    """
+    moment = as_of or datetime.now(UTC)
+    rules = policy(lane.name, moment)
+    with breaches_told(lane.name, source):
+        accepted = validate(gather(source, mapping, lane.tables, moment, live=as_of is None))
+    facts = detect(accepted, lane.signals, rules)
+    if rules.conclusions:
+        facts = entitle(facts, rules, moment)
+    findings = judge(facts, rules, moment)
+    shadow(facts, rules, accepted)
+    scored = score(findings, facts, rules, accepted)
+    recommended = recommend(findings, facts, rules)
+    if dry_run:
+        return report(lane.name, accepted, findings, recommended, rules.kinds)
+    cases = form_cases(scored, findings, facts, rules, accepted)
+    proposals = form_proposals(recommended, cases, rules, source, mapping, accepted, replay=as_of is not None)
+    opened = open_cases(lane.name, cases, proposals, findings, accepted)
+    ask(lane.name, accepted.shop.id)
+    tell(lane.name, accepted, opened)
+    return report(lane.name, accepted, findings, recommended, rules.kinds, opened)
