@@ -26,7 +26,10 @@ from policies.document import Document
 from policies.reader import names, version, versions
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
+    import pyarrow as pa
 
 FILES = (".yaml", ".yml")
 Supposed = Callable[[datetime], Policy]  # the policy of a lane, for a look as of a moment
@@ -93,7 +96,7 @@ def backtest(policy: str, since: datetime, until: datetime, against: str | None)
         if chosen:
             before = _reading(lane, other) if other else lambda as_of, lane=lane: policies.load(lane, as_of)
             decided = list(_decided(chosen, before, _reading(lane, after)))
-            flips = together([flips for _, flips in decided])
+            flips = together([flips for _, flips in decided if flips is not None])
             looked = tuple(look for look, _ in decided)
             was = named(other, against) if other else f"what was in force ({', '.join(flips.before)})"
             done.append(Backtest(lane=lane, before=was, after=named(after, policy), views=looked, flips=flips))
@@ -140,7 +143,15 @@ def _reading(lane: str, of: Document) -> Supposed:
         always = supposed(of)
         return lambda _: always
     assert isinstance(of, Entitlement)  # noqa: S101 - a document is one or the other; narrows the type
-    return lambda as_of: in_place_of(policies.load(lane, as_of), of)
+    known: dict[str, Policy] = {}
+
+    def reading(as_of: datetime) -> Policy:
+        then = policies.load(lane, as_of)
+        if then.reference not in known:
+            known[then.reference] = in_place_of(then, of)
+        return known[then.reference]
+
+    return reading
 
 
 def views(lane: str) -> Iterator[View]:
@@ -197,24 +208,35 @@ def _newest(several: Iterable[View]) -> list[View]:
     return list(found.values())
 
 
-def _decided(chosen: Sequence[View], before: Supposed, after: Supposed) -> Iterator[tuple[Looked, Flips]]:
-    """Each view's subjects that no newer view has, decided by both versions."""
-    import pandas as pd
-
+def _decided(chosen: Sequence[View], before: Supposed, after: Supposed) -> Iterator[tuple[Looked, Flips | None]]:
+    """Each view's subjects that no newer view has, decided by both versions; None where it has no such subject."""
     archive = open_archive(settings().artifacts)
-    seen: dict[str, pd.Series[str]] = {}
+    seen: dict[str, list[pa.Array]] = {}
     for view in chosen:
         was, now = before(view.as_of), after(view.as_of)
         _complete(view, was, now)
-        subjects = archive.frame(view.facts, [now.subject])[now.subject]
-        newer = seen.get(view.shop.id)
-        fresh = subjects if newer is None else subjects[~subjects.isin(newer)]
-        seen[view.shop.id] = fresh if newer is None else pd.concat([newer, fresh], ignore_index=True)
+        fresh = unseen(archive.frame(view.facts, [now.subject])[now.subject], seen.setdefault(view.shop.id, []))
+        looked = Looked(run=view.run, shop=view.shop.id, as_of=view.as_of, kept=view.facts.rows, decided=len(fresh))
+        if not len(fresh) and view is not chosen[0]:
+            yield looked, None
+            continue
         wanted = {*was.facts, *now.facts}
         facts = archive.frame(view.facts, [name for name in view.facts.columns if name in wanted])
-        flips = compare(was, now, facts.take(fresh.index.to_numpy()), view.as_of, view.shop)
-        looked = Looked(run=view.run, shop=view.shop.id, as_of=view.as_of, kept=view.facts.rows, decided=len(fresh))
-        yield looked, flips
+        yield looked, compare(was, now, facts.take(fresh), view.as_of, view.shop)
+
+
+def unseen(subjects: pd.Series[str], seen: list[pa.Array]) -> npt.NDArray[np.intp]:
+    """The rows whose subject was not seen yet; they are seen from now on."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    held = pa.array(subjects.array, type=pa.large_string())
+    names = held.combine_chunks() if isinstance(held, pa.ChunkedArray) else held  # a chunk for each row group
+    known = pc.is_in(names, value_set=pa.concat_arrays(seen)) if seen else pa.repeat(False, len(names))
+    fresh = np.flatnonzero(~np.asarray(known))
+    seen.append(names.take(pa.array(fresh)))
+    return fresh
 
 
 def _complete(view: View, *several: Policy) -> None:

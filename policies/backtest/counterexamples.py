@@ -72,8 +72,10 @@ def _each(
 ) -> Iterator[Counterexample]:
     sides = (differences.before, differences.after)
     known = [entitle(side.policy, facts[list(side.policy.facts)], as_of) for side in sides]
-    for place, (row, words) in enumerate(zip(rows, differences.told(rows), strict=True)):
-        kinds = _kinds(differences, row)
+    said = [side.said(rows) for side in sides]
+    for place, (row, words) in enumerate(zip(map(int, rows), differences.told(rows), strict=True)):
+        was, now = (answers[row] for answers in said)
+        kinds = _kinds(differences.kinds, was, now)
         names = [_read(side.policy, kinds) for side in sides]
         values = [{str(name): frame[name].iloc[place] for name in frame.columns} for frame in known]
         raw = {name: plain(facts[name].iloc[place]) for name in facts.columns if name in names[0] | names[1]}
@@ -87,28 +89,26 @@ def _each(
             currency=None if is_missing(currency) else str(currency),
             severity_moved=int(differences.severity_moved[row]),
             facts=raw,
-            before=_side(sides[0], kinds, names[0], int(row), values[0], as_of),
-            after=_side(sides[1], kinds, names[1], int(row), values[1], as_of),
+            before=_side(sides[0], row, {kind: was.get(kind, 0) for kind in kinds}, names[0], values[0], as_of),
+            after=_side(sides[1], row, {kind: now.get(kind, 0) for kind in kinds}, names[1], values[1], as_of),
         )
 
 
-def _kinds(differences: Differences, row: int) -> tuple[str, ...]:
+def _kinds(known: tuple[str, ...], was: Mapping[str, int], now: Mapping[str, int]) -> tuple[str, ...]:
     """The kinds about which the answer turned; where none did, those that either version finds or can't tell."""
-    was = {kind: differences.before.answer(kind, row) for kind in differences.kinds}
-    now = {kind: differences.after.answer(kind, row) for kind in differences.kinds}
-    turned = tuple(kind for kind in differences.kinds if was[kind] != now[kind])
-    return turned or tuple(kind for kind in differences.kinds if was[kind] or now[kind])
+    turned = tuple(kind for kind in known if was.get(kind, 0) != now.get(kind, 0))
+    return turned or tuple(kind for kind in known if was.get(kind) or now.get(kind))
 
 
 def _side(
-    side: Outcomes, kinds: tuple[str, ...], names: set[str], row: int, values: Mapping[str, Any], as_of: datetime
+    side: Outcomes, row: int, said: Mapping[str, int], names: set[str], values: Mapping[str, Any], as_of: datetime
 ) -> Side:
     policy = side.policy
-    own = [kind for kind in kinds if kind in policy.kinds]
+    own = [kind for kind in said if kind in policy.kinds]
     severity, team = int(side.severity[row]), int(side.team[row])
     asked = side.asked[side.asked["row"] == row]
     return Side(
-        answers={kind: ANSWERS[side.answer(kind, row)] for kind in kinds},
+        answers={kind: ANSWERS[answer] for kind, answer in said.items()},
         sentences=tuple(explain(policy, kind, values, as_of).sentence for kind in own),
         severity=None if severity == NOBODY else SEVERITIES[severity],
         team=None if team < 0 else side.teams[team],

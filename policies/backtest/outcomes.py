@@ -6,7 +6,7 @@ a time, and only codes are kept of a slice. Groups that share a cause are known 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,7 +40,7 @@ class Group:
 
     def shared(self, merge: Merge) -> Codes:
         """The number of the group whose cause a subject shares, or -1."""
-        _, which = np.unique(self.key[self.known], return_inverse=True)
+        which, _ = pd.factorize(self.key[self.known])
         hit = self.hit[self.known]
         size, hits = np.bincount(which), np.bincount(which, weights=hit)
         enough = (hits >= merge.at_least) & (hits >= merge.share * size)
@@ -74,11 +74,13 @@ class Outcomes:
         said[self.found["row"].to_numpy()[mine]] = np.where(self.found["yes"].to_numpy()[mine], 2, 1)
         return said
 
-    def answer(self, kind: str, row: int) -> int:
-        """What the rule of a kind says of one subject."""
-        number = self.policy.kinds.index(kind) if kind in self.policy.kinds else -1
-        mine = (self.found["row"] == row) & (self.found["rule"] == number)
-        return 1 + int(self.found["yes"][mine].iloc[0]) if mine.any() else 0
+    def said(self, rows: npt.NDArray[np.intp]) -> dict[int, dict[str, int]]:
+        """What every rule says of a few subjects, by row and kind."""
+        told = {int(row): dict.fromkeys(self.policy.kinds, 0) for row in rows}
+        few = self.found[np.isin(self.found["row"], rows)]
+        for row, rule, yes in zip(few["row"], few["rule"], few["yes"], strict=True):
+            told[row][self.policy.kinds[rule]] = 2 if yes else 1
+        return told
 
     def risk(self, kind: str) -> Codes:
         """The money at risk by the findings of a kind that are a yes; 0 where there is none."""
@@ -97,11 +99,12 @@ class Outcomes:
         pivot, team = self._pivots(row, rule, team.copy())
         points = np.array([each.score for each in self.policy.rules])[rule]
         order = np.lexsort((rule, -points, found["severity"].to_numpy(), pivot))
-        cases, first, case = np.unique(pivot[order], return_index=True, return_inverse=True)
-        theirs = team[order][first]
+        begins = np.diff(pivot[order], prepend=-1) != 0
+        theirs = team[order][begins]
         effort = np.array([each.effort_minutes for each in self.policy.rules])
-        once = np.unique(case * len(effort) + rule[order])
-        minutes = np.bincount(once // len(effort), weights=effort[once % len(effort)], minlength=len(cases))
+        each_kind = np.sort((np.cumsum(begins) - 1) * len(effort) + rule[order])
+        once = each_kind[np.diff(each_kind, prepend=-1) != 0]
+        minutes = np.bincount(once // len(effort), weights=effort[once % len(effort)], minlength=len(theirs))
         return pd.DataFrame(
             {
                 "cases": np.bincount(theirs, minlength=len(self.teams)),
@@ -161,14 +164,14 @@ def _decided(policy: Policy, teams: tuple[str, ...], known: pd.DataFrame, as_of:
     """The outcomes of one slice."""
     findings = judge(policy, known, as_of)
     columns = columns_of(policy, known, as_of)
-    rule = pd.Categorical(findings["kind"], categories=policy.kinds).codes.astype(np.int64)
+    rule = _places(findings["kind"], policy.kinds)
     row, yes = findings["row"].to_numpy(dtype=np.int64), (findings["answer"] == "yes").to_numpy(dtype=bool)
     found = pd.DataFrame(
         {
             "row": row,
             "rule": rule.astype(np.int16),
             "yes": yes,
-            "severity": pd.Categorical(findings["severity"], categories=SEVERITIES).codes,
+            "severity": _places(findings["severity"], SEVERITIES).astype(np.int8),
             "team": _teams(policy, teams, row, rule, columns),
             "money": _money(policy, row, np.where(yes, rule, -1), columns),
         }
@@ -176,8 +179,8 @@ def _decided(policy: Policy, teams: tuple[str, ...], known: pd.DataFrame, as_of:
     scored = score(policy, findings, known, as_of, shop)
     at = pd.Index(known[policy.subject]).get_indexer(pd.Index(scored["subject"]))
     severity, team = np.full(len(known), NOBODY, dtype=np.int8), np.full(len(known), -1, dtype=np.int16)
-    severity[at] = pd.Categorical(scored["severity"], categories=SEVERITIES).codes
-    team[at] = pd.Categorical(scored["team"], categories=teams).codes
+    severity[at] = _places(scored["severity"], SEVERITIES)
+    team[at] = _places(scored["team"], teams)
     money = np.zeros(len(known), dtype=np.int64)
     money[at] = scored["money_amount"].to_numpy(dtype=np.int64, na_value=0)
     asked = _asked(policy, found, known, as_of)
@@ -214,6 +217,13 @@ def _together(parts: list[Outcomes], starts: range) -> Outcomes:
 
 
 _SIDES = ("key", "known", "hit")
+
+
+def _places(column: pd.Series[Any], vocabulary: Sequence[str]) -> Codes:
+    """The place of each row's word among a few; -1 for any other."""
+    codes, words = pd.factorize(column)
+    known = {word: place for place, word in enumerate(vocabulary)}
+    return np.array([*(known.get(word, -1) for word in words), -1], dtype=np.int64)[codes]
 
 
 def _merge(rule: Rule) -> Merge:

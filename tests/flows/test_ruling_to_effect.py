@@ -131,7 +131,8 @@ def test_when_the_evidence_has_changed_the_ruling_is_void(watched: Any) -> None:
     watched.rule(proposal)
     with sqlite3.connect(sqlite_file(watched.settings.shop)) as shop:
         shop.execute(
-            "UPDATE payments SET amount = amount - 100 WHERE order_id = ? AND amount > 200",
+            "UPDATE payments SET amount = amount - 100 WHERE payment_id ="
+            " (SELECT min(payment_id) FROM payments WHERE order_id = ? AND amount > 200)",
             (proposal.order_id,),
         )
     before = watched.refunds(proposal.order_id)
