@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, Field
 import policies
 from control_tower.errors import NotFound, PolicyError, nearest
 from control_tower.keeping import Archive, Kept
-from control_tower.keeping.records import Record, chain
+from control_tower.keeping.records import Address, Record, chain
 from control_tower.keeping.step import open_archive
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.tables import ChainRow
@@ -37,14 +37,14 @@ Supposed = Callable[[datetime], Policy]  # the policy of a lane, for a look as o
 
 @dataclass(frozen=True)
 class View:
-    """One look of a lane at one shop: the facts that its run kept."""
+    """One look of a lane at one shop, and where the facts are that its run kept."""
 
     lane: str
     run: str
     shop: Shop
     as_of: datetime
     kept_at: datetime
-    facts: Kept
+    facts: Address
 
 
 class Looked(Noun):
@@ -186,17 +186,25 @@ def _watched(kept: dict[str, Record], lane: str) -> bool:
 
 
 def _view(archive: Archive, lane: str, detected: Record) -> View:
-    import pyarrow.parquet as pq
-
     accepted = json.loads(archive.files.cat_file(archive.path(*detected.inputs["accepted"])))
     shop, as_of = Shop.model_validate(accepted["shop"]), datetime.fromisoformat(accepted["as_of"]).astimezone(UTC)
-    address = detected.outputs["result"]
-    archive.verify(*address)
-    with archive.files.open(archive.path(*address), "rb") as file:
+    return View(lane, detected.run, shop, as_of, detected.started_at, detected.outputs["result"])
+
+
+def facts_of(view: View) -> Kept:
+    """The facts of a view.
+
+    Raises:
+        BrokenChain: they are gone, or not what was kept.
+    """
+    import pyarrow.parquet as pq
+
+    archive = open_archive(settings().artifacts)
+    archive.verify(*view.facts)
+    with archive.files.open(archive.path(*view.facts), "rb") as file:
         schema = pq.read_metadata(file)
     columns = tuple(schema.schema.to_arrow_schema().names)
-    facts = Kept(name="facts", digest=address[1], rows=schema.num_rows, columns=columns)
-    return View(lane, detected.run, shop, as_of, detected.started_at, facts)
+    return Kept(name="facts", digest=view.facts[1], rows=schema.num_rows, columns=columns)
 
 
 def _newest(several: Iterable[View]) -> list[View]:
@@ -214,14 +222,15 @@ def _decided(chosen: Sequence[View], before: Supposed, after: Supposed) -> Itera
     seen: dict[str, list[pa.Array]] = {}
     for view in chosen:
         was, now = before(view.as_of), after(view.as_of)
-        _complete(view, was, now)
-        fresh = unseen(archive.frame(view.facts, [now.subject])[now.subject], seen.setdefault(view.shop.id, []))
-        looked = Looked(run=view.run, shop=view.shop.id, as_of=view.as_of, kept=view.facts.rows, decided=len(fresh))
+        kept = facts_of(view)
+        _complete(view, kept, was, now)
+        fresh = unseen(archive.frame(kept, [now.subject])[now.subject], seen.setdefault(view.shop.id, []))
+        looked = Looked(run=view.run, shop=view.shop.id, as_of=view.as_of, kept=kept.rows, decided=len(fresh))
         if not len(fresh) and view is not chosen[0]:
             yield looked, None
             continue
         wanted = {*was.facts, *now.facts}
-        facts = archive.frame(view.facts, [name for name in view.facts.columns if name in wanted])
+        facts = archive.frame(kept, [name for name in kept.columns if name in wanted])
         yield looked, compare(was, now, facts.take(fresh), view.as_of, view.shop)
 
 
@@ -239,15 +248,15 @@ def unseen(subjects: pd.Series[str], seen: list[pa.Array]) -> npt.NDArray[np.int
     return fresh
 
 
-def _complete(view: View, *several: Policy) -> None:
+def _complete(view: View, kept: Kept, *several: Policy) -> None:
     """Refuse to decide by facts that nobody kept."""
     for policy in several:
-        lacking = [name for name in policy.facts if name not in view.facts.columns]
+        lacking = [name for name in policy.facts if name not in kept.columns]
         if lacking:
             raise PolicyError(
                 f"reads {', '.join(lacking)}, which run {view.run} as of {view.as_of:%Y-%m-%d %H:%M} did not keep",
                 where=policy.reference,
-                remedy=nearest(lacking[0], view.facts.columns),
+                remedy=nearest(lacking[0], kept.columns),
             )
 
 

@@ -25,7 +25,7 @@ from desk.policy_backtest import backtest as show_backtest
 from flows.watch_fulfilment import watch_fulfilment
 from flows.watch_returns import watch_returns
 from policies import load, reader
-from tasks.backtest import backtest, unseen, views
+from tasks.backtest import backtest, facts_of, unseen, views
 from tasks.shadow import Shadowed
 from tests.flows.conftest import AS_OF, Tower, own_tower
 
@@ -72,7 +72,7 @@ def test_what_was_kept_is_decided_again_each_order_once_by_the_newest_look(kept:
     assert done.flips.subjects == newest.kept
     late, unpaid = done.flips.kinds["late_delivery"], done.flips.kinds["unpaid_order"]
     assert done.before == "what was in force (fulfilment@1)"
-    facts = facts_of(kept)
+    facts = newest_facts(kept)
     assert late.no_longer_found == int(
         ((facts["days_late"] > 0) & (facts["days_late"] <= 7) & ~facts["cancelled"]).sum()
     )
@@ -82,10 +82,9 @@ def test_what_was_kept_is_decided_again_each_order_once_by_the_newest_look(kept:
     assert {each.subject for each in done.flips.counterexamples} <= set(facts["order_id"])
 
 
-def facts_of(tower: Tower) -> pd.DataFrame:
-    """The facts of the newest look."""
-    archive = open_archive(tower.settings.artifacts)
-    return archive.frame(max(views("fulfilment"), key=lambda view: view.as_of).facts)
+def newest_facts(tower: Tower) -> pd.DataFrame:
+    newest = max(views("fulfilment"), key=lambda view: view.as_of)
+    return open_archive(tower.settings.artifacts).frame(facts_of(newest))
 
 
 def test_a_subject_is_decided_once_however_many_looks_and_row_groups_have_it() -> None:
@@ -301,6 +300,22 @@ def test_a_version_on_trial_that_reads_what_the_lane_does_not_have_stops_nothing
     report = tower.watch()
     assert report.cases.opened > 0
     assert "reads weight, which the evidence does not have" in tried(tower, report).faults["fulfilment@2"]
+
+
+def test_a_promise_on_trial_is_read_in_place_of_the_one_in_force(tower: Tower, on_trial: Callable[..., None]) -> None:
+    tower.fill(4000, seed=3)
+    promise = (reader.HOUSE / "return_policy.yaml").read_text().replace("value: 30", "value: 14", 1)
+    (reader.HOUSE / "return_policy@2.yaml").write_text(promise.replace("version: 1", "version: 2\nshadow: true", 1))
+    report = watch_returns(as_of=AS_OF, dry_run=True)
+    said = tried(tower, report)
+    outside = said.flips["return_policy@2"].kinds["return_outside_window"]
+    assert outside.newly_found > 0
+    assert report.findings["return_outside_window"].yes == outside.found_before, "the promise in force is served"
+    findings = tower.kept(report, "shadow", "result.findings.return_policy@2")
+    assert (
+        int(((findings["kind"] == "return_outside_window") & (findings["answer"] == "yes")).sum())
+        == outside.found_after
+    )
 
 
 def test_without_a_version_on_trial_nothing_is_tried(tower: Tower, on_trial: Callable[..., None]) -> None:
