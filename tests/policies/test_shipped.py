@@ -30,9 +30,9 @@ def together(document: Document) -> list[Entitlement]:
 
 
 def rank(document: Entitlement, table: str, outcome: object) -> int:
-    """0 is the best for the customer; what is unknown pays nothing."""
+    """0 is the best for the customer; what is unknown gives no more than the strictest outcome does."""
     known = document.tables[table]
-    return len(known.outcomes) if is_missing(outcome) else known.rank(outcome)  # type: ignore[arg-type]
+    return len(known.outcomes) - 1 if is_missing(outcome) else known.rank(outcome)  # type: ignore[arg-type]
 
 
 def purchases() -> st.SearchStrategy[date]:
