@@ -11,24 +11,27 @@ bought AS (
     JOIN orders AS o USING (order_id)
 ),
 -- A return that names no line is of its order's line of that product; one that names no order is of the
--- customer's latest earlier purchase of it. What was given away was not paid for, and is no price to go by.
+-- customer's latest earlier purchase of it; of several lines at one moment, the last. What was given away was
+-- not paid for, and is a price to go by only where nothing else is on file.
 by_order AS (
     SELECT order_id, sku, min(line_id) AS line_id FROM bought GROUP BY order_id, sku
 ),
 by_customer AS (
-    SELECT customer_id, sku, placed_at, max(line_id) AS line_id
+    SELECT customer_id, sku, unit_amount > 0 AS priced, placed_at, max(line_id) AS line_id
     FROM bought
-    WHERE unit_amount > 0 AND customer_id IS NOT NULL
-    GROUP BY customer_id, sku, placed_at
+    WHERE customer_id IS NOT NULL
+    GROUP BY customer_id, sku, unit_amount > 0, placed_at
 ),
 matched AS (
     SELECT
         r.*,
-        coalesce(r.line_id, o.line_id, CASE WHEN r.order_id IS NULL THEN c.line_id END) AS of_line_id
+        coalesce(r.line_id, o.line_id, CASE WHEN r.order_id IS NULL THEN coalesce(c.line_id, g.line_id) END) AS of_line_id
     FROM returns AS r
     LEFT JOIN by_order AS o ON o.order_id = r.order_id AND o.sku = r.sku
-    ASOF LEFT JOIN by_customer AS c
+    ASOF LEFT JOIN (FROM by_customer WHERE priced) AS c
         ON c.customer_id = r.customer_id AND c.sku = r.sku AND r.requested_at >= c.placed_at
+    ASOF LEFT JOIN (FROM by_customer WHERE NOT priced) AS g
+        ON g.customer_id = r.customer_id AND g.sku = r.sku AND r.requested_at >= g.placed_at
 ),
 asked AS (
     SELECT
@@ -40,11 +43,15 @@ asked AS (
     FROM matched AS m
     LEFT JOIN bought AS b ON b.line_id = m.of_line_id
 ),
+-- Of an order's parcels, the last that had arrived when the return was asked for; before any had, the first that did.
 delivered AS (
-    SELECT order_id, max(delivered_at) AS delivered_at
-    FROM fulfillments
-    WHERE status <> 'cancelled' OR status_known IS NOT true
-    GROUP BY order_id
+    SELECT
+        a.return_id,
+        coalesce(max(f.delivered_at) FILTER (WHERE f.delivered_at <= a.requested_at), min(f.delivered_at)) AS delivered_at
+    FROM asked AS a
+    JOIN fulfillments AS f USING (order_id)
+    WHERE f.status <> 'cancelled' OR f.status_known IS NOT true
+    GROUP BY a.return_id
 ),
 looked_at AS (
     SELECT
@@ -58,15 +65,20 @@ looked_at AS (
 -- Two refunds of one return that are the same amount, or of one order that are the same amount within a day.
 -- A refund that is paid in parts is none of that, as long as the parts differ and stay within the price.
 alike AS (
-    SELECT DISTINCT unnest([a.refund_id, b.refund_id]) AS refund_id
-    FROM refunds AS a
-    JOIN refunds AS b
-        ON a.refund_id < b.refund_id AND a.amount = b.amount AND a.currency = b.currency
-        AND (
-            a.return_id = b.return_id
-            OR (a.order_id = b.order_id AND (a.return_id IS NULL OR b.return_id IS NULL)
-                AND abs(epoch_us(a.refunded_at) - epoch_us(b.refunded_at)) <= 86400000000)
-        )
+    SELECT DISTINCT unnest([one, other]) AS refund_id
+    FROM (
+        SELECT a.refund_id AS one, b.refund_id AS other
+        FROM refunds AS a
+        JOIN refunds AS b
+            ON a.return_id = b.return_id AND a.amount = b.amount AND a.currency = b.currency AND a.refund_id < b.refund_id
+        UNION ALL
+        SELECT a.refund_id, b.refund_id
+        FROM refunds AS a
+        JOIN refunds AS b
+            ON a.order_id = b.order_id AND a.amount = b.amount AND a.currency = b.currency AND a.refund_id < b.refund_id
+            AND abs(epoch_us(a.refunded_at) - epoch_us(b.refunded_at)) <= 86400000000
+        WHERE a.return_id IS NULL OR b.return_id IS NULL
+    )
 ),
 repaid AS (
     SELECT
@@ -81,11 +93,22 @@ repaid AS (
     WHERE f.return_id IS NOT NULL
     GROUP BY f.return_id
 ),
+-- A refund that names no return may be of any return of its order that was asked for by then.
+unsaid AS (
+    SELECT order_id, max(refunded_at) AS last_refunded_at
+    FROM refunds
+    WHERE return_id IS NULL AND order_id IS NOT NULL
+    GROUP BY order_id
+),
 paid AS (
     SELECT order_id, sum(amount) AS order_paid_amount FROM payments GROUP BY order_id
 ),
 order_repaid AS (
-    SELECT order_id, sum(amount) AS order_refunded_amount FROM refunds WHERE order_id IS NOT NULL GROUP BY order_id
+    -- A refund that names no order is of the order that its return was matched to.
+    SELECT coalesce(f.order_id, a.order_id) AS order_id, sum(f.amount) AS order_refunded_amount
+    FROM refunds AS f
+    LEFT JOIN asked AS a USING (return_id)
+    GROUP BY coalesce(f.order_id, a.order_id)
 ),
 -- What was known of the customer before the return was asked for: running counts, read as of that moment.
 orders_so_far AS (
@@ -104,12 +127,19 @@ orders_so_far AS (
 returns_so_far AS (
     SELECT
         return_id,
-        count(*) OVER past AS returns,
-        count(*) FILTER (WHERE status = 'rejected' AND status_known) OVER past AS refusals
+        count(*) OVER (
+            PARTITION BY customer_id ORDER BY requested_at RANGE BETWEEN UNBOUNDED PRECEDING AND INTERVAL 1 MICROSECOND PRECEDING
+        ) AS returns
     FROM asked
     WHERE customer_id IS NOT NULL
-    WINDOW past AS (
-        PARTITION BY customer_id ORDER BY requested_at RANGE BETWEEN UNBOUNDED PRECEDING AND INTERVAL 1 MICROSECOND PRECEDING
+),
+-- A refusal counts from when it was made; where nothing dates it, from when its return was asked for.
+refusals_so_far AS (
+    SELECT customer_id, refused_at, count(*) OVER (PARTITION BY customer_id ORDER BY refused_at) AS refusals
+    FROM (
+        SELECT customer_id, greatest(requested_at, closed_at) AS refused_at
+        FROM asked
+        WHERE customer_id IS NOT NULL AND status = 'rejected' AND status_known
     )
 ),
 lines_of AS (
@@ -118,12 +148,17 @@ lines_of AS (
 sent_back AS (
     SELECT customer_id, count(*) AS returns, count(DISTINCT line_id) AS lines FROM asked GROUP BY customer_id
 ),
+-- An order came back whole when every piece of every line did.
 whole_orders AS (
-    SELECT b.customer_id, count(*) AS orders
-    FROM (SELECT order_id, any_value(customer_id) AS customer_id, count(*) AS lines FROM bought GROUP BY order_id) AS b
-    JOIN (SELECT order_id, count(DISTINCT line_id) AS lines FROM asked GROUP BY order_id) AS a
-        ON a.order_id = b.order_id AND a.lines >= b.lines
-    GROUP BY b.customer_id
+    SELECT customer_id, count(*) AS orders
+    FROM (
+        SELECT b.order_id, any_value(b.customer_id) AS customer_id
+        FROM bought AS b
+        LEFT JOIN (SELECT line_id, sum(quantity) AS quantity FROM asked GROUP BY line_id) AS a USING (line_id)
+        GROUP BY b.order_id
+        HAVING bool_and(coalesce(a.quantity, 0) >= b.quantity)
+    )
+    GROUP BY customer_id
 ),
 -- A product's recent returns for a reason, against its own past. A unit sold can come back for 45 days (30 of
 -- the window and a fortnight under way), so what is compared is returns for each day that a unit could.
@@ -180,7 +215,7 @@ marked AS (
     GROUP BY return_id
 ),
 told AS (
-    SELECT count(received_at) > 0 AS of_arrivals FROM returns
+    SELECT count(received_at) > 0 AS of_arrivals, count(photos) > 0 AS of_photos FROM returns
 )
 
 SELECT
@@ -195,7 +230,8 @@ SELECT
     CASE WHEN a.status_known THEN a.status END AS status,
     a.reason,
     a.reason_text,
-    a.photos IS NOT NULL AND a.photos <> '' AS has_photos,
+    -- No photo is "none" where the source tells of photos, and unknown where it does not.
+    CASE WHEN t.of_photos THEN coalesce(a.photos, '') <> '' END AS has_photos,
     a.gift,
     a.final_sale,
     a.requested_at,
@@ -226,16 +262,17 @@ SELECT
     CAST(y.order_paid_amount AS BIGINT) AS order_paid_amount,
     CAST(coalesce(q.order_refunded_amount, 0) AS BIGINT) AS order_refunded_amount,
     CAST(y.order_paid_amount - coalesce(q.order_refunded_amount, 0) AS BIGINT) AS order_refundable_amount,
-    CASE WHEN has('refunds') THEN f.return_id IS NOT NULL END AS refunded,
-    CAST(CASE WHEN has('refunds') THEN coalesce(f.refunded_amount, 0) END AS BIGINT) AS refunded_amount,
-    CAST(CASE WHEN has('refunds') THEN coalesce(f.refund_count, 0) END AS BIGINT) AS refund_count,
+    CASE WHEN has('refunds') AND u.order_id IS NULL THEN f.return_id IS NOT NULL END AS refunded,
+    CAST(CASE WHEN has('refunds') AND u.order_id IS NULL THEN coalesce(f.refunded_amount, 0) END AS BIGINT) AS refunded_amount,
+    CAST(CASE WHEN has('refunds') AND u.order_id IS NULL THEN coalesce(f.refund_count, 0) END AS BIGINT) AS refund_count,
     CASE
-        WHEN NOT has('refunds') THEN NULL
+        WHEN NOT has('refunds') OR u.order_id IS NOT NULL THEN NULL
         WHEN f.return_id IS NULL THEN false
         WHEN a.received_at IS NOT NULL THEN f.first_refunded_at < a.received_at
+        WHEN NOT received THEN true
     END AS first_refund_before_received,
     CASE
-        WHEN NOT has('refunds') THEN NULL
+        WHEN NOT has('refunds') OR u.order_id IS NOT NULL THEN NULL
         WHEN f.return_id IS NULL THEN false
         WHEN f.alike THEN true
         WHEN f.refund_count < 2 THEN false
@@ -249,26 +286,29 @@ SELECT
     b.lines / l.lines AS customer_return_share,
     CAST(CASE WHEN a.customer_id IS NOT NULL THEN coalesce(w.orders, 0) END AS BIGINT) AS customer_full_returns,
     CAST(b.returns AS BIGINT) AS customer_returns_total,
-    CAST(s.refusals AS BIGINT) AS prior_refusals,
-    CAST(CASE WHEN a.requested_at >= recent_from THEN k.recently END AS BIGINT) AS spike_count,
-    CASE WHEN a.requested_at >= recent_from THEN k.expected END AS spike_expected,
+    CAST(CASE WHEN a.customer_id IS NOT NULL THEN coalesce(n.refusals, 0) END AS BIGINT) AS prior_refusals,
+    CAST(k.recently AS BIGINT) AS spike_count,
+    k.expected AS spike_expected,
     -- A return from before the recent days is no part of the question.
-    CASE WHEN a.requested_at >= recent_from THEN k.q ELSE 1.0 END AS spike_q,
+    CASE WHEN a.requested_at >= recent_from AND a.requested_at < as_of() THEN k.q ELSE 1.0 END AS spike_q,
     CAST(coalesce(m.contradictions, 0) AS BIGINT) AS contradictions,
     m.contradiction_rules
 FROM asked AS a
 CROSS JOIN spans
 CROSS JOIN told AS t
-LEFT JOIN delivered AS d USING (order_id)
+LEFT JOIN delivered AS d USING (return_id)
 LEFT JOIN looked_at AS i USING (return_id)
 LEFT JOIN repaid AS f USING (return_id)
 LEFT JOIN paid AS y USING (order_id)
 LEFT JOIN order_repaid AS q USING (order_id)
 ASOF LEFT JOIN orders_so_far AS o ON o.customer_id = a.customer_id AND a.requested_at > o.placed_at
+ASOF LEFT JOIN refusals_so_far AS n ON n.customer_id = a.customer_id AND a.requested_at > n.refused_at
 LEFT JOIN returns_so_far AS s ON s.return_id = a.return_id
 LEFT JOIN lines_of AS l ON l.customer_id = a.customer_id
 LEFT JOIN sent_back AS b ON b.customer_id = a.customer_id
 LEFT JOIN whole_orders AS w ON w.customer_id = a.customer_id
-LEFT JOIN spikes AS k ON k.sku = a.sku AND k.reason = a.reason
+LEFT JOIN spikes AS k
+    ON k.sku = a.sku AND k.reason = a.reason AND a.requested_at >= recent_from AND a.requested_at < as_of()
+LEFT JOIN unsaid AS u ON u.order_id = a.order_id AND u.last_refunded_at >= a.requested_at AND f.return_id IS NULL
 LEFT JOIN marked AS m ON m.return_id = a.return_id
 ORDER BY a.return_id

@@ -7,22 +7,47 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from control_tower.errors import MappingError, nearest
 from control_tower.joins import literal
 
 FUNCTIONS = ("concat", "coalesce", "least", "greatest", "lower", "upper", "trim")
-OTHERS = ("moment", "matches", "padded", "abs")  # with arguments of their own kind
+OTHERS = {  # with arguments of their own kind
+    "moment": "moment(column)",
+    "matches": "matches(column, 'pattern')",
+    "padded": "padded(column, width), the width at most 40",
+    "abs": "abs(number)",
+}
 SIGNS: dict[type[ast.AST], str] = {
     ast.Eq: "=", ast.NotEq: "<>", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.And: "AND", ast.Or: "OR",
 }  # fmt: skip
+NUMBER = "DECIMAL(18, 4)"
 LONGEST = 1000
 
 
-def compile_expression(text: str, column: Callable[[str], str], moment: Callable[[str], str], where: str) -> str:
+@dataclass(frozen=True)
+class Compiled:
+    """An expression as SQL.
+
+    Args:
+        sql: its value.
+        cells: the cells that it reads.
+        lost: whether nothing came of it though each of those cells holds something.
+    """
+
+    sql: str
+    cells: tuple[str, ...]
+    lost: str
+
+
+def compile_expression(text: str, column: Callable[[str], str], moment: Callable[[str], str], where: str) -> Compiled:
     """SQL of an expression.
+
+    A cell that is no number where one is needed, a sum that is too large and a division by nothing give
+    NULL, never an error: one cell must not stop the reading of the others. `lost` then tells of them,
+    unless the expression itself has None for a value.
 
     Args:
         column: SQL of a named column, as `name` or `file.name`; raises for one that is not there.
@@ -36,9 +61,12 @@ def compile_expression(text: str, column: Callable[[str], str], moment: Callable
     if len(text) > LONGEST:
         raise compiler.refusal("is too long")
     try:
-        return compiler.sql(ast.parse(text.strip(), mode="eval").body)
+        sql = compiler.sql(ast.parse(text.strip(), mode="eval").body)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as fault:
         raise compiler.refusal("can't be read") from fault
+    cells = tuple(dict.fromkeys(compiler.cells))
+    lost = " AND ".join([f"({sql}) IS NULL", *(f"{cell} IS NOT NULL" for cell in cells)])
+    return Compiled(sql, cells, "false" if compiler.nothings else f"({lost})")
 
 
 @dataclass(frozen=True)
@@ -47,6 +75,8 @@ class _Compiler:
     column: Callable[[str], str]
     moment: Callable[[str], str]
     where: str
+    cells: list[str] = field(default_factory=list)
+    nothings: list[None] = field(default_factory=list)
 
     def refusal(self, what: str, remedy: str = "") -> MappingError:
         return MappingError(f"the expression {self.text[:80]!r} {what}", where=self.where, remedy=remedy)
@@ -54,14 +84,21 @@ class _Compiler:
     def sql(self, node: ast.expr) -> str:
         match node:
             case ast.Name(id=name):
-                return self.column(name)
+                return self._column(name)
             case ast.Attribute(value=ast.Name(id=file), attr=name):
-                return self.column(f"{file}.{name}")
+                return self._column(f"{file}.{name}")
             case ast.Constant(value=value):
                 return self._constant(value)
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
                 return self._call(name, arguments)
         return self._compound(node)
+
+    def _column(self, name: str) -> str:
+        self.cells.append(self.column(name))
+        return self.cells[-1]
+
+    def _number(self, node: ast.expr) -> str:
+        return f"TRY_CAST({self.sql(node)} AS {NUMBER})"
 
     def _compound(self, node: ast.expr) -> str:
         match node:
@@ -70,8 +107,9 @@ class _Compiler:
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return f"(NOT {self.sql(operand)})"
             case ast.BinOp(left=left, op=op, right=right) if type(op) in SIGNS:
-                sides = (f"TRY_CAST({self.sql(side)} AS DECIMAL(18, 4))" for side in (left, right))
-                return "(" + f" {SIGNS[type(op)]} ".join(sides) + ")"
+                first, second = self._number(left), self._number(right)
+                second = f"nullif({second}, 0)" if isinstance(op, ast.Div) else second
+                return f"TRY({first} {SIGNS[type(op)]} {second})"
             case ast.Compare(left=left, ops=[compare], comparators=[right]):
                 return self._comparison(left, compare, right)
             case ast.IfExp(test=test, body=body, orelse=otherwise):
@@ -83,6 +121,7 @@ class _Compiler:
             case bool():
                 return "true" if value else "false"
             case None:
+                self.nothings.append(None)
                 return "NULL"
             case int() | float():
                 return repr(value)
@@ -105,22 +144,38 @@ class _Compiler:
         if isinstance(op, ast.Is | ast.IsNot) and isinstance(right, ast.Constant) and right.value is None:
             return f"({self.sql(left)} IS {'NOT ' if isinstance(op, ast.IsNot) else ''}NULL)"
         if isinstance(op, ast.In | ast.NotIn) and isinstance(right, ast.List | ast.Tuple):
-            listed = ", ".join(map(self.sql, right.elts))
-            return f"({self.sql(left)} {'NOT ' if isinstance(op, ast.NotIn) else ''}IN ({listed}))"
+            side = self._number if any(map(is_number, right.elts)) else self.sql
+            listed = ", ".join(map(side, right.elts))
+            return f"({side(left)} {'NOT ' if isinstance(op, ast.NotIn) else ''}IN ({listed}))"
         if type(op) not in SIGNS:
             raise self.refusal(f"compares with {type(op).__name__}", "use == != < <= > >=, in [...] or is None")
-        return f"({self.sql(left)} {SIGNS[type(op)]} {self.sql(right)})"
+        # Cells are text: against a number, they are read as one.
+        side = self._number if is_number(left) or is_number(right) else self.sql
+        return f"({side(left)} {SIGNS[type(op)]} {side(right)})"
 
     def _call(self, name: str, arguments: list[ast.expr]) -> str:
         match name, arguments:
             case "moment", [one]:
                 return self.moment(self.sql(one))
             case "abs", [one]:
-                return f"abs(TRY_CAST({self.sql(one)} AS DECIMAL(18, 4)))"
+                return f"abs({self._number(one)})"
             case "matches", [one, ast.Constant(value=str(pattern))]:
                 return f"regexp_matches({self.sql(one)}, {literal(self._pattern(pattern))})"
-            case "padded", [one, ast.Constant(value=int(width))] if 0 < width <= 40:
-                return f"lpad(CAST({self.sql(one)} AS VARCHAR), {width}, '0')"
+            case "padded", [one, ast.Constant(value=int(width))] if type(width) is int and 0 < width <= 40:
+                text = f"CAST({self.sql(one)} AS VARCHAR)"
+                return f"lpad({text}, CAST(greatest({width}, length({text})) AS INTEGER), '0')"  # which would cut
+        if name in OTHERS:
+            raise self.refusal(f"calls {name} with what it does not take", f"write {OTHERS[name]}")
         if name not in FUNCTIONS or not arguments:
             raise self.refusal(f"calls {name}", nearest(name, [*FUNCTIONS, *OTHERS]))
         return f"{name}({', '.join(map(self.sql, arguments))})"
+
+
+def is_number(node: ast.expr) -> bool:
+    """Whether an expression can only be a number."""
+    match node:
+        case ast.Constant(value=value):
+            return type(value) in (int, float)
+        case ast.BinOp() | ast.Call(func=ast.Name(id="abs")):
+            return True
+    return False

@@ -13,7 +13,7 @@ from control_tower.joins import literal, quoted
 from control_tower.nouns import Shop, as_json
 from control_tower.sources.cells import converted
 from control_tower.sources.delimited import header, read_delimited
-from control_tower.sources.expressions import compile_expression
+from control_tower.sources.expressions import NUMBER, Compiled, compile_expression
 from control_tower.sources.mapping import ColumnMapping, FolderMapping, PartMapping, read_mapping
 
 if TYPE_CHECKING:
@@ -78,11 +78,13 @@ class FolderSource:
         orders: Sequence[str] | None = None,
     ) -> str:
         """SQL of a canonical table: see the protocol."""
-        parts = [self._part(connection, table, part, columns) for part in self.mapping.tables[table]]
-        whole = " UNION ALL ".join(parts)
-        if len(parts) > 1 or any(part.join for part in self.mapping.tables[table]):
-            # A join keeps no order, and what is kept is named by its bytes.
+        mapped = self.mapping.tables[table]
+        whole = " UNION ALL ".join(self._part(connection, table, part, columns) for part in mapped)
+        # A join keeps no order and a choice of rows none, and what is kept is named by its bytes.
+        if len(mapped) > 1 or mapped[0].join:
             whole = f"SELECT * FROM ({whole}) ORDER BY source_id, {quoted(next(iter(columns)))}"
+        elif mapped[0].one_row_for:
+            whole += " ORDER BY m._row"
         if orders is None:
             return whole
         chosen = ", ".join(map(literal, orders)) or "NULL"
@@ -143,8 +145,9 @@ class FolderSource:
         path = self.mapping.files[file]
         kinds = self._columns.setdefault(path, self._kinds(path))
         if path.endswith(".parquet"):
-            source = f"read_parquet({literal(str(self.folder / path))})"
-            return f"(SELECT *, NULL::BIGINT AS _row, NULL::VARCHAR AS _broken FROM {source})", kinds
+            source = f"read_parquet({literal(str(self.folder / path))}, file_row_number = true)"
+            place = "file_row_number + 1 AS _row, NULL::VARCHAR AS _broken"
+            return f"(SELECT * EXCLUDE (file_row_number), {place} FROM {source})", kinds
         view = f"file_{file}"
         connection.register(view, read_delimited(self.folder / path))
         return quoted(view), kinds
@@ -176,10 +179,16 @@ class FolderSource:
             value, failed = self._value(name, kind, part, find, table, next(iter(columns)))
             picked.append(f"{value} AS {quoted(name)}")
             unread += [failed] if failed else []
-        where = f" WHERE {self._compile(part.where, table, find)} OR m._broken IS NOT NULL" if part.where else ""
+        where, aside = "", "m._broken IS NOT NULL"  # what can't be read is kept, whatever it would have said
+        if part.where:
+            chosen = self._compile(part.where, table, find)
+            unread.append(_said(f"can't tell whether it is one of the {table}: {part.where}", chosen))
+            aside += f" OR {chosen.lost}"
+            where = f" WHERE {chosen.sql} OR {aside}"
         if part.one_row_for:
             once = find(part.one_row_for)[0]
-            where += f" QUALIFY row_number() OVER (PARTITION BY {once} ORDER BY m._row) = 1 OR m._broken IS NOT NULL"
+            first = f"row_number() OVER (PARTITION BY {once} ORDER BY ({aside}), m._row) = 1"
+            where += f" QUALIFY {first} OR {once} IS NULL"
         reasons = ", ".join(one if one != "_broken" else "m._broken" for one in unread)
         unreadable = f"nullif(concat_ws('; ', {reasons}), '') AS unreadable"
         return f"SELECT {', '.join(picked)}, {unreadable} FROM {source} AS m{joined}{where}"
@@ -218,10 +227,8 @@ class FolderSource:
         if mapped.constant is not None:
             return converted(literal(str(mapped.constant)), "VARCHAR", kind, mapped, self.shop)[0], ""
         if mapped.expression is not None:
-            raw, given = self._compile(mapped.expression, table, find), kind
-            raw = f"TRY_CAST({raw} AS BIGINT)" if kind == "BIGINT" else raw
-        else:
-            raw, given = find(str(mapped.column))
+            return self._computed(name, kind, mapped, self._compile(mapped.expression, table, find))
+        raw, given = find(str(mapped.column))
         value, failed = converted(raw, given, kind, mapped, self.shop)
         return (
             value,
@@ -229,6 +236,24 @@ class FolderSource:
             if failed
             else "",
         )
+
+    def _computed(self, name: str, kind: str, mapped: ColumnMapping, found: Compiled) -> tuple[str, str]:
+        """`_value` of an expression."""
+        raw = found.sql
+        if kind == "BIGINT":
+            raw = f"TRY_CAST({raw} AS {NUMBER})"
+            if mapped.read_as is None and mapped.map is None:  # a fraction is not rounded away
+                raw = f"CASE WHEN {raw} = floor({raw}) THEN CAST({raw} AS BIGINT) END"
+        elif kind == "VARCHAR":
+            raw = f"CAST({raw} AS VARCHAR)"
+        value, _ = converted(raw, kind, kind, mapped, self.shop)
+        if kind == "BIGINT":
+            return value, (
+                f"CASE WHEN ({found.sql}) IS NOT NULL AND ({value}) IS NULL"
+                f" THEN {literal(name + ': ')} || left(CAST({found.sql} AS VARCHAR), 200)"
+                f" ELSE {_said(f'{name}: {mapped.expression}', found)} END"
+            )
+        return value, _said(f"{name}: {mapped.expression}", found)
 
     def _default(
         self,
@@ -252,10 +277,17 @@ class FolderSource:
             return f"TIMESTAMPTZ {literal(as_json(datetime.fromtimestamp(written, UTC)))}"
         return f"CAST(NULL AS {kind})"
 
-    def _compile(self, text: str, table: str, find: Callable[[str], tuple[str, str]]) -> str:
+    def _compile(self, text: str, table: str, find: Callable[[str], tuple[str, str]]) -> Compiled:
         zone = ZoneInfo(self.shop.time_zone).key
 
         def moment(sql: str) -> str:
             return f"timezone({literal(zone)}, TRY_CAST({sql} AS TIMESTAMP))"
 
         return compile_expression(text, lambda name: find(name)[0], moment, f"{self.name}, table {table}")
+
+
+def _said(what: str, found: Compiled) -> str:
+    """SQL of what to say, with the cells, when nothing came of an expression; else NULL."""
+    if found.lost == "false":
+        return "NULL"
+    return f"CASE WHEN {found.lost} THEN left(concat_ws(', ', {', '.join([literal(what), *found.cells])}), 200) END"

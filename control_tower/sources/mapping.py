@@ -51,7 +51,7 @@ class PartMapping(_Part):
     join: dict[str, str] = Field(default_factory=dict, description="a name under `files` to the column it shares")
     where: str | None = Field(default=None, description="an expression; rows for which it is not true are left out")
     one_row_for: str | None = Field(
-        default=None, description="a column of the file; of several rows with one value, the first is read"
+        default=None, description="a column of the file; of several rows with one value, the first that can be read is"
     )
     columns: dict[str, ColumnMapping]
 

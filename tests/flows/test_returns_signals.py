@@ -113,6 +113,44 @@ def book() -> Book:
     known.repaid("m6", "r-more", 30, 1700, order_id="c1")
     known.repaid("m7", "r-more", 28, 800, order_id="c1")
     known.repaid("m8", "r-before", 36, 1999, order_id="c1")
+    # Dan's pen was a present of the shop; Eve's order came in two parcels, one of them after she asked.
+    known.sold("d1", "dan", 50, ("pen", 1, 0), delivered=45)
+    known.back("r-free", 20, "pen", customer_id="dan")
+    known.sold("e1", "eve", 80, ("desk", 1, 9000), ("chair", 1, 4000), delivered=75)
+    known.add(
+        "fulfillments", fulfillment_id="f-e1-2", order_id="e1", status="delivered", handed_over_at=ago(9),
+        delivered_at=ago(5),
+    )  # fmt: skip
+    known.back("r-parcels", 20, "desk", order_id="e1", customer_id="eve", photos="photo-1")
+    # Fay was refused once, a month after she had asked.
+    known.sold("g1", "fay", 90, *[("cup", 1, 700)] * 3, delivered=85)
+    for name, days in (("r-refused", 40), ("r-meanwhile", 20), ("r-afterwards", 5)):
+        closed = {"status": "rejected", "closed_at": ago(10)} if name == "r-refused" else {}
+        known.back(name, days, "cup", order_id="g1", customer_id="fay", **closed)
+    # Gus was repaid for one of two hats before it arrived, by a refund that names no order.
+    known.sold("h1", "gus", 60, ("hat", 2, 1000), delivered=55)
+    known.back("r-hat", 40, "hat", customer_id="gus")
+    known.repaid("m9", "r-hat", 30, 1000)
+    # Hal was repaid by the desk, and half a day later by somebody who named no return.
+    known.sold("i1", "hal", 60, ("bag", 1, 1500), delivered=55)
+    known.back("r-bag", 40, "bag", order_id="i1", customer_id="hal", received_at=ago(33))
+    known.repaid("m10", "r-bag", 30, 1500, order_id="i1")
+    known.repaid("m11", "", 29.5, 1500, order_id="i1")
+    # Ida sent a lid and a pot back; 800 was repaid on the order, and nobody said for which.
+    known.sold("j1", "ida", 60, ("lid", 1, 800), ("pot", 1, 2500), delivered=55)
+    for name, sku in (("r-lid", "lid"), ("r-pot", "pot"), ("r-bowl", "bowl")):
+        known.back(
+            name, 40, sku, order_id="j1" if sku != "bowl" else "k1", customer_id="ida", received_at=ago(33),
+            status="inspected", reason="defective", gift="false", method_wanted="original",
+        )  # fmt: skip
+        known.add(
+            "inspections", inspection_id=f"i-{name}", return_id=name, condition="as_new", disposition="restock",
+            inspected_at=ago(32),
+        )  # fmt: skip
+    known.sold("k1", "ida", 60, ("bowl", 1, 2500), delivered=55)
+    known.back("r-lid-later", 3, "lid", order_id="j1", customer_id="ida")
+    known.repaid("m12", "r-pot", 29, 2500, order_id="j1")
+    known.repaid("m13", "", 29, 800, order_id="j1")
     # A shirt that lately comes back as too small, and a scarf that always did.
     for number in range(200):
         known.sold(
@@ -136,7 +174,8 @@ def book() -> Book:
 
 
 @pytest.fixture(scope="module")
-def facts(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Iterator[pd.DataFrame]:
+def looked(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Iterator[dict[str, pd.DataFrame]]:
+    """What one look kept, by step."""
     from flows.watch_returns import watch_returns
     from tests.flows.conftest import own_tower
 
@@ -147,7 +186,12 @@ def facts(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Iterator[p
     with own_tower(tmp_path_factory.mktemp("tower"), deployed) as tower:
         report = watch_returns(source=f"folder:{folder}", as_of=AS_OF, dry_run=True)
         assert report.quarantined == dict.fromkeys(report.quarantined, 0)
-        yield tower.kept(report, "detect").set_index("return_id")
+        yield {step: tower.kept(report, step) for step in ("detect", "judge", "recommend")}
+
+
+@pytest.fixture(scope="module")
+def facts(looked: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    return looked["detect"].set_index("return_id")
 
 
 def test_a_return_is_of_its_line_or_of_its_orders_line_or_of_the_customers_last_purchase(facts: pd.DataFrame) -> None:
@@ -173,6 +217,43 @@ def test_a_customer_is_counted_as_of_the_request_and_without_the_return_itself(f
     assert asked["customer_returns"].tolist() == [0, 1, 2, 3]
     assert asked["customer_spent_amount"].tolist() == [10800, 10800, 10800, 16800]
     assert facts.loc["r-early", "customer_returns_total"] == 4
+
+
+def test_what_was_given_away_is_a_purchase_where_there_is_no_other(facts: pd.DataFrame) -> None:
+    assert facts.loc["r-free", ["line_id", "paid_amount"]].tolist() == ["d1-1", 0]
+
+
+def test_of_several_parcels_the_last_that_had_arrived_counts(facts: pd.DataFrame) -> None:
+    assert facts.loc["r-parcels", "days_held"] == pytest.approx(55)
+
+
+def test_a_refusal_counts_from_when_it_was_made(facts: pd.DataFrame) -> None:
+    assert facts.loc[["r-refused", "r-meanwhile", "r-afterwards"], "prior_refusals"].tolist() == [0, 0, 1]
+    assert facts.loc[["r-refused", "r-meanwhile", "r-afterwards"], "customer_returns"].tolist() == [0, 1, 2]
+
+
+def test_an_order_came_back_whole_when_every_piece_did(facts: pd.DataFrame) -> None:
+    assert facts.loc["r-hat", "customer_full_returns"] == 0, "one of two hats"
+    assert facts.loc["r-parcels", "customer_full_returns"] == 0, "a desk without its chair"
+    assert facts.loc["r-afterwards", "customer_returns_total"] == 3
+    assert facts.loc["r-new", "customer_full_returns"] == 2, "the vase and the kite"
+
+
+def test_a_refund_that_names_only_its_return_is_of_the_order_of_that_return(facts: pd.DataFrame) -> None:
+    hat = facts.loc["r-hat", ["order_id", "order_refunded_amount", "order_refundable_amount"]]
+    assert hat.tolist() == ["h1", 1000, 1000]
+
+
+def test_a_refund_of_what_has_not_arrived_is_before_it_arrived(facts: pd.DataFrame) -> None:
+    assert facts.loc["r-hat", ["received", "first_refund_before_received"]].tolist() == [False, True]
+
+
+def test_the_same_amount_of_one_order_within_a_day_is_twice_where_one_names_no_return(facts: pd.DataFrame) -> None:
+    assert facts.loc["r-bag", ["refund_count", "repeated_refund"]].tolist() == [1, True]
+
+
+def test_no_photo_is_none_where_the_source_tells_of_photos(facts: pd.DataFrame) -> None:
+    assert facts.loc[["r-parcels", "r-line"], "has_photos"].tolist() == [True, False]
 
 
 def test_a_refund_in_parts_is_one_refund_and_the_same_twice_is_two(facts: pd.DataFrame) -> None:
@@ -223,3 +304,16 @@ def test_what_lately_comes_back_is_a_spike_and_what_always_did_is_none(facts: pd
 def test_without_a_reason_or_a_past_a_spike_is_unknown(facts: pd.DataFrame) -> None:
     assert pd.isna(facts.loc["shirt-unsaid", "spike_q"])
     assert pd.isna(facts.loc["r-new", "spike_q"]), "the kite was never sold before these days"
+
+
+def test_a_refund_that_names_no_return_leaves_it_unknown_which_of_the_order_was_repaid(facts: pd.DataFrame) -> None:
+    money = ["refunded", "refunded_amount", "refund_count", "first_refund_before_received", "repeated_refund"]
+    assert facts.loc["r-lid", money].isna().all(), "it may have been for the lid"
+    assert facts.loc["r-pot", ["refunded", "refunded_amount"]].tolist() == [True, 2500], "that was said"
+    assert facts.loc["r-lid-later", ["refunded", "refunded_amount"]].tolist() == [False, 0], "asked for afterwards"
+
+
+def test_nothing_is_proposed_for_what_may_have_been_repaid(looked: dict[str, pd.DataFrame]) -> None:
+    late = looked["judge"].query("kind == 'late_refund'").set_index("subject")["answer"]
+    assert late[["r-lid", "r-bowl"]].tolist() == ["unknown", "yes"]
+    assert looked["recommend"]["subject"].tolist() == ["r-bowl"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -146,11 +147,117 @@ def test_rows_are_chosen_by_a_pattern_and_a_number_loses_its_sign(export: Path) 
     ("expression", "what"),
     [
         ("matches(kind, '[')", "has the pattern"),
-        ("matches(kind, id)", "calls matches"),
+        ("matches(kind, id)", r"calls matches.*write matches\(column, 'pattern'\)"),
         ("padded(kind, 1000)", "calls padded"),
+        ("padded(kind, True)", "calls padded"),
         ("paded(kind, 3)", "did you mean 'padded'"),
     ],
 )
 def test_a_function_that_is_misused_is_refused(export: Path, expression: str, what: str) -> None:
     with pytest.raises(MappingError, match=what):
         read(export, expression=expression)
+
+
+AMOUNT = """
+shop: {{id: s, time_zone: Europe/London, country: GB, currency: GBP}}
+files: {{p: {file}}}
+tables:
+  {table}:
+    file: p
+    {extra}
+    columns:
+      {key}: no
+      {columns}
+"""
+
+
+def computed(
+    folder: Path,
+    content: bytes | pd.DataFrame,
+    columns: str,
+    extra: str = "",
+    table: str = "payments",
+    threads: int = 2,
+) -> list[dict[str, Any]]:
+    """The rows of a table that is read from a file of these contents, the columns that are said only."""
+    if isinstance(content, bytes):
+        (folder / "x.csv").write_bytes(content)
+    else:
+        content.to_parquet(folder / "x.parquet", row_group_size=100)
+    key = data_contracts.load(table).key
+    file = "x.csv" if isinstance(content, bytes) else "x.parquet"
+    mapping = folder / "a.yaml"
+    mapping.write_text(AMOUNT.format(file=file, table=table, key=key, columns=columns, extra=extra))
+    source = FolderSource(folder, str(mapping))
+    with duckdb.connect(config={"threads": threads}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        relation = source.relation(connection, table, data_contracts.load(table).duckdb_types())
+        return connection.sql(relation).to_arrow_table().to_pylist()
+
+
+@pytest.mark.parametrize("amount", ["{expression: q * p * 100}", "{expression: q * p, read_as: money}"])
+def test_money_that_is_worked_out_is_not_rounded_and_what_is_no_number_is_said(tmp_path: Path, amount: str) -> None:
+    cells = b"no,q,p\na,3,1.25\nb,1,0.005\nc,ten,1\nd,,1\ne,99999999999,99999999999\n"
+    rows = computed(tmp_path, cells, f"amount: {amount}")
+    assert [row["amount"] for row in rows] == [375, None, None, None, None]
+    unread = {row["payment_id"]: row["unreadable"] for row in rows}
+    assert "ten, 1" in unread["c"] and "99999999999" in unread["e"]
+    assert unread["b"].startswith("amount: 0.")
+    assert unread["a"] is None and unread["d"] is None, "an empty cell says nothing, and nothing is wrong with it"
+
+
+def test_a_division_by_nothing_stops_no_other_row(tmp_path: Path) -> None:
+    rows = computed(tmp_path, b"no,q,p\na,6,3\nb,1,0\nc,1,3\n", "amount: {expression: q / p}")
+    assert [row["amount"] for row in rows] == [2, None, None]
+    assert [row["unreadable"] is not None for row in rows] == [False, True, True]
+
+
+def test_a_time_that_is_worked_out_and_can_not_be_read_is_said(tmp_path: Path) -> None:
+    rows = computed(tmp_path, b"no,at\na,2020-01-01\nb,soon\n", "paid_at: {expression: moment(at)}")
+    assert [row["unreadable"] for row in rows] == [None, "paid_at: moment(at), soon"]
+
+
+def test_nothing_that_an_expression_itself_says_is_no_fault(tmp_path: Path) -> None:
+    rows = computed(tmp_path, b"no,q\na,6\nb,7\n", "amount: {expression: q if q > 6 else None}")
+    assert [(row["amount"], row["unreadable"]) for row in rows] == [(None, None), (7, None)]
+
+
+@pytest.mark.parametrize(
+    ("condition", "chosen"), [("q > 1", ["a", "b", "d"]), ("q in [2, 3]", ["a", "d"]), ("abs(q) == 1.5", ["b", "d"])]
+)
+def test_cells_are_compared_with_a_number_as_numbers_and_what_is_none_is_kept(
+    tmp_path: Path, condition: str, chosen: list[str]
+) -> None:
+    rows = computed(tmp_path, b"no,q\na,2\nb,1.5\nc,-2\nd,ten\n", "method: q", extra=f"where: {condition}")
+    assert [row["payment_id"] for row in rows] == chosen
+    assert rows[-1]["unreadable"] == f"can't tell whether it is one of the payments: {condition}, ten"
+
+
+def test_a_row_that_can_not_be_read_takes_the_place_of_no_other(tmp_path: Path) -> None:
+    cells = b"no,who\n1,\xff\n1,ana\n,bob\n,cem\n2,ben\n3,\xff\n"
+    rows = computed(tmp_path, cells, "customer_id: who", extra="one_row_for: no", table="orders")
+    assert [(row["order_id"], row["customer_id"]) for row in rows[:-1]] == [
+        ("1", "ana"), (None, "bob"), (None, "cem"), ("2", "ben"),
+    ]  # fmt: skip
+    assert rows[-1]["order_id"] == "3" and "not UTF-8" in rows[-1]["unreadable"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_rows_that_are_chosen_come_in_the_order_of_the_file_however_many_read_it(tmp_path: Path, kind: str) -> None:
+    frame = pd.DataFrame({"no": [str(n * 7 % 5000) for n in range(20_000)], "place": [str(n) for n in range(20_000)]})
+    content = frame.to_csv(index=False).encode() if kind == "csv" else frame
+    columns = "customer_id: {expression: \"concat(place, '/', _row)\"}"
+    wanted = [(str(n * 7 % 5000), f"{n}/{n + 1}") for n in range(5000)]
+    for threads in (1, 4):
+        rows = computed(tmp_path, content, columns, "one_row_for: no", "orders", threads)
+        assert [(row["order_id"], row["customer_id"]) for row in rows] == wanted
+
+
+def test_an_id_that_is_longer_than_it_is_padded_to_is_not_cut(tmp_path: Path) -> None:
+    rows = computed(tmp_path, b"no,q\na,12345\nb,1\n", "method: {expression: 'padded(q, 3)'}")
+    assert [row["method"] for row in rows] == ["12345", "001"]
+
+
+def test_one_row_for_a_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MappingError, match=r"reads column 'nno'.*did you mean 'no'"):
+        computed(tmp_path, b"no,q\na,1\n", "method: q", extra="one_row_for: nno")
