@@ -82,6 +82,7 @@ class Contract:
         minimum_rows: how many rows without an error there must be.
         stale_after: how old the newest observation may be; None when it is not promised.
         clock_tolerance: how much later than observed_at a thing may claim to have happened.
+        read_whole: its rows are of no one order, and are all read when a few orders are looked at again.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Contract:
     minimum_rows: int = 0
     stale_after: timedelta | None = None
     clock_tolerance: timedelta = timedelta(0)
+    read_whole: bool = False
 
     @property
     def reference(self) -> str:

@@ -25,7 +25,7 @@ FOLDER = Path(__file__).parent
 SUFFIX = ".odcs.yaml"
 ALWAYS = {"source": "string", "source_id": "string", "observed_at": "timestamp"}
 TABLE_PROPERTIES = {
-    "context", "daysBetween", "datedBy", "errorShare", "minimumRows", "clockToleranceMinutes",
+    "context", "daysBetween", "datedBy", "errorShare", "minimumRows", "clockToleranceMinutes", "readWhole",
 }  # fmt: skip
 HOURS = {"h": 1, "d": 24}
 
@@ -100,6 +100,7 @@ def _contract(odcs: OpenDataContractStandard) -> Contract:
         minimum_rows=int(_number(custom, "minimumRows", 0, 10**12)),
         stale_after=_latency(odcs, str(table.name)),
         clock_tolerance=timedelta(minutes=_number(custom, "clockToleranceMinutes", 0, 24 * 60)),
+        read_whole=_flag(custom, "readWhole"),
     )
 
 
@@ -200,6 +201,13 @@ def _number(custom: Mapping[str, Any], name: str, default: float, most: float) -
     found = custom.get(name, default)
     if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= most:
         raise ContractError(f"{name} is {found!r}", remedy=f"give a number from 0 to {most}")
+    return found
+
+
+def _flag(custom: Mapping[str, Any], name: str) -> bool:
+    found = custom.get(name, False)
+    if not isinstance(found, bool):
+        raise ContractError(f"{name} is {found!r}", remedy="give true or false")
     return found
 
 

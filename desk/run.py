@@ -91,6 +91,9 @@ def _show(found: LaneReport) -> None:
         [(name, f"{rows:,}", f"{found.quarantined[name]:,}") for name, rows in found.accepted.items()],
         right=("accepted", "quarantined"),
     )
+    if found.absent or found.untold:
+        missing = ", ".join((*found.absent, *found.untold))
+        out.print(f"the source does not tell of {missing}: what rests on it is unknown", highlight=False)
     table(
         "Findings",
         ("kind", "yes", "unknown"),

@@ -1,6 +1,7 @@
 -- The signals of the fulfilment lane: one row for each order that was placed by as_of, facts only.
 -- A fact that can't be known is NULL, never false. Tables are the accepted evidence, visible rows only;
--- a table that the source lacks is empty, and has('table') is then false.
+-- a table that the source lacks is empty, and has('table') is then false; of a column that no row of the source can
+-- have, tells('table.column') is false, and that it is empty says nothing.
 -- as_of() is the moment; day_of(t) is the calendar day in the shop's time zone; open_days counts business days.
 
 WITH
@@ -46,7 +47,13 @@ parcels AS (
         coalesce(f.delivered_at, s.delivered_scan_at) AS arrived_at,
         coalesce(s.moving_scan_at > s.delivered_scan_at, false) AS out_of_order,
         -- A status counts where nothing dates it; NULL when it may or may not have held by then.
-        CASE WHEN f.status = 'delivered' THEN f.status_known ELSE false END AS said_delivered
+        CASE WHEN f.status = 'delivered' THEN f.status_known ELSE false END AS said_delivered,
+        -- Where a source never dates a hand-over, a parcel that moves was handed over, and of others nobody knows.
+        CASE
+            WHEN f.handed_over_at IS NOT NULL THEN true
+            WHEN tells('fulfillments.handed_over_at') THEN false
+            WHEN f.status IN ('in_transit', 'delivered') AND f.status_known THEN true
+        END AS left_us
     FROM fulfillments AS f
     LEFT JOIN scanned AS s USING (fulfillment_id)
     WHERE f.status <> 'cancelled' OR f.status_known IS NOT true
@@ -55,17 +62,25 @@ parcels AS (
 shipped AS (
     SELECT
         order_id,
-        bool_or(handed_over_at IS NOT NULL) AS ever_handed_over,
+        CASE WHEN bool_or(left_us) THEN true WHEN bool_or(left_us IS NULL) THEN NULL ELSE false END AS ever_handed_over,
         min(handed_over_at) AS first_handed_over_at,
         max(arrived_at) AS arrived_at,
         bool_or(said_delivered) AS said_delivered,
         bool_or(said_delivered IS NULL) AS maybe_delivered,
         bool_or(out_of_order) AS out_of_order,
         arg_max(struct_pack(
-            fulfillment_id, carrier, service, warehouse_id, label_created_at, handed_over_at, first_scan_at, last_scan_at
+            fulfillment_id, carrier, service, warehouse_id, label_created_at, handed_over_at, first_scan_at, last_scan_at,
+            left_us, tracking_code
         ), (coalesce(label_created_at, handed_over_at, TIMESTAMPTZ '1970-01-01'), fulfillment_id)) AS newest
     FROM parcels
     GROUP BY order_id
+),
+unsent AS (
+    SELECT
+        o.order_id,
+        has('fulfillments') AND NOT (o.status IN ('shipped', 'delivered') AND coalesce(o.status_known, true)) AS no_parcel
+    FROM orders AS o
+    ANTI JOIN shipped AS s USING (order_id)
 ),
 held AS (
     SELECT
@@ -88,15 +103,21 @@ SELECT
     o.currency,
     CASE WHEN o.status_known THEN o.status END AS status,
     o.placed_at,
-    o.approved_at IS NOT NULL AS approved,
+    CASE
+        WHEN o.approved_at IS NOT NULL THEN true
+        WHEN tells('orders.approved_at') THEN false
+        WHEN o.status_known AND o.status IN ('approved', 'processing', 'shipped', 'delivered') THEN true
+        WHEN o.status_known AND o.status = 'created' THEN false
+    END AS approved,
     CASE
         WHEN o.status NOT IN ('cancelled', 'unavailable') AND o.cancelled_at IS NULL THEN false
         WHEN o.cancelled_at IS NOT NULL THEN true
         ELSE o.status_known
     END AS cancelled,
     CASE WHEN o.status IN ('cancelled', 'unavailable') AND o.status_known THEN o.status END AS cancelled_reason,
-    -- No parcel at all is "not handed over" where the source tells of parcels, and unknown where it does not.
-    CASE WHEN has('fulfillments') THEN coalesce(s.ever_handed_over, false) END AS handed_over,
+    -- No parcel at all is "not handed over" where the source tells of parcels, and unknown where it does not, or
+    -- where it calls the order shipped and has no parcel of it.
+    CASE WHEN s.order_id IS NOT NULL THEN s.ever_handed_over WHEN n.no_parcel THEN false END AS handed_over,
     CASE WHEN has('fulfillments') THEN s.arrived_at IS NOT NULL END AS delivered,
     CASE
         WHEN NOT has('fulfillments') THEN NULL
@@ -115,9 +136,14 @@ SELECT
         THEN date_diff('day', day_of(p.deliver_by - INTERVAL 1 MICROSECOND), day_of(s.arrived_at))
         ELSE date_diff('day', day_of(p.deliver_by), day_of(s.arrived_at))
     END AS days_late,
-    CASE WHEN has('fulfillments') THEN s.newest IS NOT NULL AND s.newest.label_created_at IS NOT NULL END AS labelled,
-    CASE WHEN has('fulfillments') THEN s.newest IS NOT NULL AND s.newest.handed_over_at IS NOT NULL END AS on_its_way,
-    CASE WHEN has('shipment_events') THEN s.newest IS NOT NULL AND s.newest.first_scan_at IS NOT NULL END AS first_scan,
+    CASE WHEN s.order_id IS NOT NULL THEN s.newest.label_created_at IS NOT NULL WHEN n.no_parcel THEN false END AS labelled,
+    CASE WHEN s.order_id IS NOT NULL THEN s.newest.left_us WHEN n.no_parcel THEN false END AS on_its_way,
+    CASE
+        WHEN NOT has('shipment_events') THEN NULL
+        WHEN s.newest.first_scan_at IS NOT NULL THEN true
+        -- Nobody can scan a parcel that has no code.
+        WHEN s.newest IS NULL OR s.newest.tracking_code IS NOT NULL THEN false
+    END AS first_scan,
     open_days(s.newest.label_created_at) AS business_days_since_label,
     open_days(s.newest.last_scan_at) AS business_days_since_last_scan,
     s.newest.carrier AS carrier,
@@ -141,6 +167,7 @@ LEFT JOIN sold AS l USING (order_id)
 LEFT JOIN paid AS y USING (order_id)
 LEFT JOIN repaid AS r USING (order_id)
 LEFT JOIN shipped AS s USING (order_id)
+LEFT JOIN unsent AS n USING (order_id)
 LEFT JOIN held AS h USING (order_id)
 LEFT JOIN marked AS m USING (order_id)
 ORDER BY o.order_id

@@ -110,6 +110,20 @@ order_repaid AS (
     LEFT JOIN asked AS a USING (return_id)
     GROUP BY coalesce(f.order_id, a.order_id)
 ),
+-- Whether it is known what was refunded for a return: a refund names it, or none of its order leaves unsaid what it
+-- repays since the return was asked for.
+accounted AS (
+    SELECT
+        a.return_id,
+        has('refunds') AND (
+            f.return_id IS NOT NULL
+            OR ((a.order_id IS NOT NULL OR tells('refunds.return_id'))
+                AND (u.order_id IS NULL OR (u.last_refunded_at < a.requested_at) IS true))
+        ) AS known
+    FROM asked AS a
+    LEFT JOIN repaid AS f USING (return_id)
+    LEFT JOIN unsaid AS u USING (order_id)
+),
 -- What was known of the customer before the return was asked for: running counts, read as of that moment.
 orders_so_far AS (
     SELECT
@@ -131,7 +145,7 @@ returns_so_far AS (
             PARTITION BY customer_id ORDER BY requested_at RANGE BETWEEN UNBOUNDED PRECEDING AND INTERVAL 1 MICROSECOND PRECEDING
         ) AS returns
     FROM asked
-    WHERE customer_id IS NOT NULL
+    WHERE customer_id IS NOT NULL AND requested_at IS NOT NULL
 ),
 -- A refusal counts from when it was made; where nothing dates it, from when its return was asked for.
 refusals_so_far AS (
@@ -262,17 +276,17 @@ SELECT
     CAST(y.order_paid_amount AS BIGINT) AS order_paid_amount,
     CAST(coalesce(q.order_refunded_amount, 0) AS BIGINT) AS order_refunded_amount,
     CAST(y.order_paid_amount - coalesce(q.order_refunded_amount, 0) AS BIGINT) AS order_refundable_amount,
-    CASE WHEN has('refunds') AND u.order_id IS NULL THEN f.return_id IS NOT NULL END AS refunded,
-    CAST(CASE WHEN has('refunds') AND u.order_id IS NULL THEN coalesce(f.refunded_amount, 0) END AS BIGINT) AS refunded_amount,
-    CAST(CASE WHEN has('refunds') AND u.order_id IS NULL THEN coalesce(f.refund_count, 0) END AS BIGINT) AS refund_count,
+    CASE WHEN v.known THEN f.return_id IS NOT NULL END AS refunded,
+    CAST(CASE WHEN v.known THEN coalesce(f.refunded_amount, 0) END AS BIGINT) AS refunded_amount,
+    CAST(CASE WHEN v.known THEN coalesce(f.refund_count, 0) END AS BIGINT) AS refund_count,
     CASE
-        WHEN NOT has('refunds') OR u.order_id IS NOT NULL THEN NULL
+        WHEN NOT v.known THEN NULL
         WHEN f.return_id IS NULL THEN false
         WHEN a.received_at IS NOT NULL THEN f.first_refunded_at < a.received_at
         WHEN NOT received THEN true
     END AS first_refund_before_received,
     CASE
-        WHEN NOT has('refunds') OR u.order_id IS NOT NULL THEN NULL
+        WHEN NOT v.known THEN NULL
         WHEN f.return_id IS NULL THEN false
         WHEN f.alike THEN true
         WHEN f.refund_count < 2 THEN false
@@ -280,17 +294,17 @@ SELECT
     END AS repeated_refund,
     a.method_wanted,
     f.method_paid,
-    CAST(CASE WHEN a.customer_id IS NOT NULL THEN coalesce(o.orders, 0) END AS BIGINT) AS customer_orders,
+    CAST(CASE WHEN a.customer_id IS NOT NULL AND a.requested_at IS NOT NULL THEN coalesce(o.orders, 0) END AS BIGINT) AS customer_orders,
     CAST(s.returns AS BIGINT) AS customer_returns,
-    CAST(CASE WHEN a.customer_id IS NOT NULL THEN coalesce(o.spent, 0) END AS BIGINT) AS customer_spent_amount,
+    CAST(CASE WHEN a.customer_id IS NOT NULL AND a.requested_at IS NOT NULL THEN coalesce(o.spent, 0) END AS BIGINT) AS customer_spent_amount,
     b.lines / l.lines AS customer_return_share,
     CAST(CASE WHEN a.customer_id IS NOT NULL THEN coalesce(w.orders, 0) END AS BIGINT) AS customer_full_returns,
     CAST(b.returns AS BIGINT) AS customer_returns_total,
     CAST(CASE WHEN a.customer_id IS NOT NULL THEN coalesce(n.refusals, 0) END AS BIGINT) AS prior_refusals,
     CAST(k.recently AS BIGINT) AS spike_count,
     k.expected AS spike_expected,
-    -- A return from before the recent days is no part of the question.
-    CASE WHEN a.requested_at >= recent_from AND a.requested_at < as_of() THEN k.q ELSE 1.0 END AS spike_q,
+    -- A return from before the recent days is no part of the question; without a date nobody knows whether it is.
+    CASE WHEN a.requested_at >= recent_from AND a.requested_at < as_of() THEN k.q WHEN a.requested_at IS NOT NULL THEN 1.0 END AS spike_q,
     CAST(coalesce(m.contradictions, 0) AS BIGINT) AS contradictions,
     m.contradiction_rules
 FROM asked AS a
@@ -309,6 +323,6 @@ LEFT JOIN sent_back AS b ON b.customer_id = a.customer_id
 LEFT JOIN whole_orders AS w ON w.customer_id = a.customer_id
 LEFT JOIN spikes AS k
     ON k.sku = a.sku AND k.reason = a.reason AND a.requested_at >= recent_from AND a.requested_at < as_of()
-LEFT JOIN unsaid AS u ON u.order_id = a.order_id AND u.last_refunded_at >= a.requested_at AND f.return_id IS NULL
+LEFT JOIN accounted AS v ON v.return_id = a.return_id
 LEFT JOIN marked AS m ON m.return_id = a.return_id
 ORDER BY a.return_id

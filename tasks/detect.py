@@ -35,7 +35,8 @@ def detect(accepted: Accepted, signals: str, policy: Policy) -> Kept:
     written = archive.scratch("facts")
     with joins(tower) as connection:
         _evidence(connection, accepted, tower)
-        vocabulary(connection, accepted.shop, accepted.as_of, policy.calendar, tuple(accepted.frames))
+        present = tuple(accepted.frames)
+        vocabulary(connection, accepted.shop, accepted.as_of, policy.calendar, present, accepted.untold)
         connection.execute(f"COPY ({signals.strip()}) TO {literal(str(written))} {PARQUET}")
     facts = archive.keep_file("facts", written)
     lacking = [name for name in policy.facts if name not in facts.columns]

@@ -31,6 +31,8 @@ class Gathered(Noun):
     as_of: AwareDatetime
     frames: dict[str, Kept]
     absent: tuple[str, ...]
+    untold: tuple[str, ...] = ()
+    """Columns of those tables that the source never tells of, as in `orders.approved_at`."""
 
     @property
     def markdown(self) -> str:
@@ -86,7 +88,13 @@ def read_tables(
         as_of=as_of,
         frames={table: _read(opened, table, as_of, orders, tower, live) for table in present},
         absent=tuple(table for table in tables if table not in present),
+        untold=tuple(f"{table}.{column}" for table in present for column in _untold(opened, table)),
     )
+
+
+def _untold(source: Source, table: str) -> list[str]:
+    provided = source.columns(table) | GIVEN
+    return [column for column in data_contracts.load(table).columns if column not in provided]
 
 
 def _read(source: Source, table: str, as_of: datetime, orders: Sequence[str], tower: Settings, live: bool) -> Kept:
@@ -95,7 +103,8 @@ def _read(source: Source, table: str, as_of: datetime, orders: Sequence[str], to
     archive = open_archive(tower.artifacts)
     written = archive.scratch(table)
     with joins(tower) as connection:
-        relation = source.relation(connection, table, contract.duckdb_types(), orders or None)
+        only = None if contract.read_whole else orders or None
+        relation = source.relation(connection, table, contract.duckdb_types(), only)
         view = as_of_view(contract, relation, as_of, source.columns(table), live)
         connection.execute(f"COPY ({view}) TO {literal(str(written))} {PARQUET}")
     return archive.keep_file(table, written, contract.reference)
@@ -130,13 +139,22 @@ def as_of_view(contract: Contract, relation: str, as_of: datetime, provided: fro
         for name in contract.columns
         for column in [quoted(name)]
     ]
-    born = quoted(contract.born) if contract.born else "observed_at"
+    born = _born(contract, moment, live)
     hidden = f"{born} > {moment} AND {born} <= {latest}" if contract.born else "false"
     columns += ["unreadable", f"NOT coalesce({hidden}, false) AS visible"]
     if "status" in contract.columns:
         observed = "true" if live else f"observed_at <= {moment}"
         columns.append(f"{_status_known(contract, moment, provided, observed)} AS status_known")
     return f"SELECT {', '.join(columns)} FROM ({relation})"
+
+
+def _born(contract: Contract, moment: str, live: bool) -> str:
+    """SQL of when a row came into being; one that need not say so is there from when it was observed."""
+    if contract.born is None:
+        return "observed_at"
+    if contract.columns[contract.born].required:
+        return quoted(contract.born)
+    return f"coalesce({quoted(contract.born)}, {moment if live else 'observed_at'})"
 
 
 def _status_known(contract: Contract, moment: str, provided: frozenset[str], observed: str) -> str:

@@ -47,6 +47,10 @@ class LaneReport(Noun):
     cases: Counts
     proposals: dict[str, Proposed]
     run_id: str
+    absent: tuple[str, ...] = ()
+    """Tables that the lane reads and the source does not have: what rests on them is unknown."""
+    untold: tuple[str, ...] = ()
+    """Columns that it has not, as in `orders.approved_at`."""
     dry_run: bool = False
     looked_back: bool = False
 
@@ -92,6 +96,8 @@ def report(
             for action, rows in recommended.groupby("action")
         },
         run_id=str(flow_run.id),
+        absent=accepted.absent,
+        untold=accepted.untold,
         dry_run=opened is None,
         looked_back=bool(opened and opened.looked_back),
     )

@@ -77,14 +77,26 @@ def _statistics(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def vocabulary(
-    connection: duckdb.DuckDBPyConnection, shop: Shop, as_of: datetime, calendar: Calendar, present: Sequence[str]
+    connection: duckdb.DuckDBPyConnection,
+    shop: Shop,
+    as_of: datetime,
+    calendar: Calendar,
+    present: Sequence[str],
+    untold: Sequence[str] = (),
 ) -> None:
-    """The words that signals may use beside SQL's own; `present` are the tables that the source has."""
+    """The words that signals may use beside SQL's own.
+
+    Args:
+        present: the tables that the source has.
+        untold: the columns of those that it never tells of, as in `orders.approved_at`.
+    """
     there = ", ".join(map(literal, present)) or "NULL"
+    silent = ", ".join(map(literal, untold)) or "''"
     zone = literal(shop.time_zone)
     for macro in (
         f"as_of() AS TIMESTAMPTZ {literal(as_json(as_of))}",
         f"has(name) AS name IN ({there})",
+        f"tells(name) AS name NOT IN ({silent})",
         f"day_of(moment) AS CAST(timezone({zone}, moment) AS DATE)",
         "hours_between(first, last) AS (epoch_us(last) - epoch_us(first)) / 3600000000.0",
     ):

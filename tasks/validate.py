@@ -32,6 +32,7 @@ class Accepted(Noun):
     marks: Kept
     rules: dict[str, int]
     absent: tuple[str, ...]
+    untold: tuple[str, ...] = ()
 
     @property
     def accepted(self) -> dict[str, int]:
@@ -80,6 +81,7 @@ def validate(gathered: Gathered) -> Accepted:
         marks=archive.keep_frame("marks", _joined(marks)),
         rules=rules,
         absent=gathered.absent,
+        untold=gathered.untold,
     )
 
 
@@ -153,12 +155,13 @@ def _marked(table: str, kept: Kept, checked: Checked, archive: Archive) -> pd.Da
     import pandas as pd
 
     warnings = checked.failures[checked.failures["severity"] == "warning"]
-    if warnings.empty or "order_id" not in kept.columns:
+    if warnings.empty:
         return pd.DataFrame({"order_id": [], "table": [], "source_id": [], "rule": [], "sentence": []}, dtype=str)
-    rows = archive.frame(kept, ["order_id", "source_id"]).iloc[warnings["row"].to_numpy()]
+    named = [name for name in ("order_id", "source_id") if name in kept.columns]  # not every table is of orders
+    rows = archive.frame(kept, named).iloc[warnings["row"].to_numpy()]
     return pd.DataFrame(
         {
-            "order_id": rows["order_id"].to_numpy(),
+            "order_id": rows["order_id"].to_numpy() if "order_id" in rows else None,
             "table": table,
             "source_id": rows["source_id"].to_numpy(),
             "rule": warnings["rule"].to_numpy(),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def open_source(source: str, mapping: str | None, tower: Settings) -> Source:
-    """The source that a word names: `shop`, or `folder:PATH` with an optional mapping.
+    """The source that a word names: `shop`, `folder:PATH` with an optional mapping, `shopify:PATH` or `stripe:PATH`.
 
     Raises:
         SourceError: the word names no kind of source.
@@ -26,4 +26,12 @@ def open_source(source: str, mapping: str | None, tower: Settings) -> Source:
         from control_tower.sources.folder import FolderSource
 
         return FolderSource(path, mapping)
-    raise SourceError(f"{source!r} is no source", remedy="use shop or folder:PATH")
+    if kind == "shopify" and path:
+        from control_tower.sources.shopify import open_shopify
+
+        return open_shopify(path)
+    if kind == "stripe" and path:
+        from control_tower.sources.stripe import open_stripe
+
+        return open_stripe(path)
+    raise SourceError(f"{source!r} is no source", remedy="use shop, folder:PATH, shopify:PATH or stripe:PATH")

@@ -38,7 +38,8 @@ def converted(raw: str, given: str, kind: str, mapped: ColumnMapping, shop: Shop
         return f"CAST({raw} AS BIGINT)", ""
     if given != "VARCHAR":
         raw = f"CAST({raw} AS VARCHAR)"
-    text = f"nullif({raw}, '')"
+    # Blanks around a number or a time are no part of it, and a cell of blanks is empty.
+    text = f"nullif({raw}, '')" if kind == "VARCHAR" else f"nullif(trim({raw}), '')"
     value = _read(text, kind, mapped, zone, shop)
     return (
         value,

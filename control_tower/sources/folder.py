@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CANONICAL = (
     "orders", "order_lines", "payments", "promises", "fulfillments", "shipment_events", "holds", "refunds",
-    "returns", "inspections",
+    "returns", "inspections", "subscriptions", "invoices",
 )  # fmt: skip
 OF_NO_ORDER = ("returns", "inspections", "refunds")  # whose rows may name no order, and may be of any
 ENDINGS = (".parquet", ".csv", ".csv.gz")
@@ -162,12 +162,14 @@ class FolderSource:
         for file, on in part.join.items():
             other, other_kinds = self._opened(connection, file)
             known |= {f"{file}.{name}": (f"{quoted(file)}.{quoted(name)}", kind) for name, kind in other_kinds.items()}
-            for side, there in ((part.file, kinds), (file, other_kinds)):
-                if on not in there:
-                    raise self._no_column(table, on, side, there)
+            mine, _, its = (side.strip() for side in on.partition("="))
+            its = its or mine
+            for name, side, there in ((mine, part.file, kinds), (its, file, other_kinds)):
+                if name not in there:
+                    raise self._no_column(table, name, side, there)
             # One row of the other file for each key: a join must never add rows.
-            one = f"(SELECT DISTINCT ON ({quoted(on)}) * FROM {other} ORDER BY {quoted(on)}, _row)"
-            joined += f" LEFT JOIN {one} AS {quoted(file)} ON {quoted(file)}.{quoted(on)} = m.{quoted(on)}"
+            one = f"(SELECT DISTINCT ON ({quoted(its)}) * FROM {other} ORDER BY {quoted(its)}, _row)"
+            joined += f" LEFT JOIN {one} AS {quoted(file)} ON {quoted(file)}.{quoted(its)} = m.{quoted(mine)}"
         find = self._finder(table, part, known)
         unknown = next((name for name in part.columns if name not in columns), None)
         if unknown and self.mapped:  # a canonical file may have columns of its own beside
@@ -227,7 +229,8 @@ class FolderSource:
         if mapped.constant is not None:
             return converted(literal(str(mapped.constant)), "VARCHAR", kind, mapped, self.shop)[0], ""
         if mapped.expression is not None:
-            return self._computed(name, kind, mapped, self._compile(mapped.expression, table, find))
+            found = self._compile(mapped.expression, table, find, mapped.time_zone)
+            return self._computed(name, kind, mapped, found)
         raw, given = find(str(mapped.column))
         value, failed = converted(raw, given, kind, mapped, self.shop)
         return (
@@ -277,8 +280,10 @@ class FolderSource:
             return f"TIMESTAMPTZ {literal(as_json(datetime.fromtimestamp(written, UTC)))}"
         return f"CAST(NULL AS {kind})"
 
-    def _compile(self, text: str, table: str, find: Callable[[str], tuple[str, str]]) -> Compiled:
-        zone = ZoneInfo(self.shop.time_zone).key
+    def _compile(
+        self, text: str, table: str, find: Callable[[str], tuple[str, str]], time_zone: str | None = None
+    ) -> Compiled:
+        zone = ZoneInfo(time_zone or self.shop.time_zone).key
 
         def moment(sql: str) -> str:
             return f"timezone({literal(zone)}, TRY_CAST({sql} AS TIMESTAMP))"

@@ -48,7 +48,9 @@ class PartMapping(_Part):
     """Rows of a canonical table from one file, with other files joined to it; a join never adds rows."""
 
     file: str = Field(description="a name under `files`")
-    join: dict[str, str] = Field(default_factory=dict, description="a name under `files` to the column it shares")
+    join: dict[str, str] = Field(
+        default_factory=dict, description="a name under `files` to the column it shares, or `mine = its`"
+    )
     where: str | None = Field(default=None, description="an expression; rows for which it is not true are left out")
     one_row_for: str | None = Field(
         default=None, description="a column of the file; of several rows with one value, the first that can be read is"

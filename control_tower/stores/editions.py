@@ -7,8 +7,9 @@ from sqlalchemy import Connection, Table
 from control_tower.joins import quoted
 from control_tower.stores.tables import OrderLineRow, RefundRow, ShopRow
 
-EDITION = 2
-"""Kept as SQLite's `user_version`. The first had no returns, and no refund without an order."""
+EDITION = 3
+"""Kept as SQLite's `user_version`. The first had no returns, and no refund without an order; the second no
+subscriptions."""
 CHANGED: tuple[Table, ...] = (OrderLineRow.__table__, RefundRow.__table__)
 
 

@@ -202,6 +202,49 @@ class InspectionRow(ShopRow, table=True):
     observed_at: At
 
 
+class SubscriptionRow(ShopRow, table=True):
+    """What a customer has sent, or is served with, until they cancel; `next_order_id` is the next shipment."""
+
+    __tablename__ = "subscriptions"
+    __table_args__ = STRICT
+    subscription_id: Key
+    customer_id: Perhaps = None
+    status: Words
+    plan: Perhaps = None
+    amount: int | None = None
+    currency: Words
+    started_at: At
+    cancelled_at: PerhapsAt = None
+    next_charge_at: PerhapsAt = None
+    next_ship_at: PerhapsAt = None
+    next_order_id: Perhaps = None
+    method_kind: Perhaps = None
+    method_expires_at: PerhapsAt = None
+    method_country: Perhaps = None
+    observed_at: At
+
+
+class InvoiceRow(ShopRow, table=True):
+    """What a subscription is charged for a period, or for an order."""
+
+    __tablename__ = "invoices"
+    __table_args__ = STRICT
+    invoice_id: Key
+    subscription_id: Words
+    order_id: PerhapsOfOrder = None
+    amount: int
+    currency: Words
+    created_at: At
+    due_at: PerhapsAt = None
+    paid_at: PerhapsAt = None
+    attempts: int | None = None
+    last_attempt_at: PerhapsAt = None
+    next_attempt_at: PerhapsAt = None
+    decline_code: Perhaps = None
+    status: Words
+    observed_at: At
+
+
 class CampaignRow(ShopRow, table=True):
     """One promotion of one product, over a time."""
 
@@ -258,6 +301,8 @@ CANONICAL: dict[str, Table] = {
         RefundRow,
         ReturnRow,
         InspectionRow,
+        SubscriptionRow,
+        InvoiceRow,
         CampaignRow,
     )
 }

@@ -33,7 +33,7 @@ def test_there_is_a_contract_for_each_table_of_the_lanes() -> None:
     assert set(data_contracts.names()) == {
         "orders", "order_lines", "payments", "promises",
         "fulfillments", "shipment_events", "holds", "refunds",
-        "returns", "inspections",
+        "returns", "inspections", "subscriptions", "invoices",
     }  # fmt: skip
     with pytest.raises(ContractError, match="did you mean 'fulfillments'"):
         data_contracts.load("fulfilments")

@@ -8,13 +8,23 @@ from typing import TYPE_CHECKING
 
 from control_tower.errors import SettingError
 from control_tower.nouns import Shop
-from control_tower.stores.generator.truth import KINDS, RETURN_KINDS, DirtyRow, MissedPickup, Rates, Truth
+from control_tower.stores.generator.truth import (
+    KINDS,
+    RETURN_KINDS,
+    SUBSCRIPTION_KINDS,
+    DirtyRow,
+    MissedPickup,
+    Rates,
+    Truth,
+)
 from control_tower.stores.shop import PROFILE, sqlite_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["KINDS", "RETURN_KINDS", "DirtyRow", "MissedPickup", "Rates", "Truth", "generate", "parquet"]
+__all__ = [
+    "KINDS", "RETURN_KINDS", "SUBSCRIPTION_KINDS", "DirtyRow", "MissedPickup", "Rates", "Truth", "generate", "parquet",
+]  # fmt: skip
 
 
 def generate(
@@ -93,6 +103,7 @@ def make(
     from control_tower.stores.generator.return_scene import ReturnScene
     from control_tower.stores.generator.rows import Rows
     from control_tower.stores.generator.scene import Scene
+    from control_tower.stores.generator.subscription_rows import add_subscriptions
     from control_tower.stores.generator.timeline import choose_pickups, draw
 
     if orders < 1:
@@ -112,4 +123,7 @@ def make(
     plant_returns(sent_back, rates)
     settle_returns(sent_back)
     returns = ReturnRows(sent_back).write(tables)
-    return tables, scene.truth(rows.ids, pickups, soiled, returns, as_of, seed)
+    truth = scene.truth(rows.ids, pickups, soiled, returns, as_of, seed)
+    # With chances of their own, so that orders and returns are what they are without them.
+    subscribed = add_subscriptions(tables, scene, rows, rates, np.random.default_rng([seed, 1]))
+    return tables, truth.model_copy(update={"planted": truth.planted | {"subscriptions": subscribed}})

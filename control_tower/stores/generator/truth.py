@@ -37,6 +37,19 @@ RETURN_KINDS = (
 )
 """What is planted in returns; a refund that was paid twice is above what was paid, too."""
 
+SUBSCRIPTION_KINDS = (
+    "payment_failing",
+    "retries_ended",
+    "hard_decline",
+    "retry_of_hard_decline",
+    "method_expired",
+    "method_expiring",
+    "no_method",
+    "shipment_unpaid",
+    "subscription_contradiction",
+)
+"""What is planted in subscriptions; what is refused for good and tried again, or ships unpaid, is refused, too."""
+
 
 class Rates(Noun):
     """How much is planted: a share of the orders for each kind, and a number of missed pick-ups.
@@ -63,6 +76,15 @@ class Rates(Noun):
     late_refund: float = Field(default=0.003, ge=0, le=0.1)
     repeat_returner: float = Field(default=0.001, ge=0, le=0.1)
     reason_spike: float = Field(default=0.005, ge=0, le=0.1)
+    payment_failing: float = Field(default=0.003, ge=0, le=0.1)
+    retries_ended: float = Field(default=0.002, ge=0, le=0.1)
+    hard_decline: float = Field(default=0.002, ge=0, le=0.1)
+    retry_of_hard_decline: float = Field(default=0.001, ge=0, le=0.1)
+    method_expired: float = Field(default=0.002, ge=0, le=0.1)
+    method_expiring: float = Field(default=0.003, ge=0, le=0.1)
+    no_method: float = Field(default=0.001, ge=0, le=0.1)
+    shipment_unpaid: float = Field(default=0.002, ge=0, le=0.1)
+    subscription_contradiction: float = Field(default=0.001, ge=0, le=0.1)
 
 
 class MissedPickup(Noun):
@@ -91,7 +113,8 @@ class Truth(Noun):
     orders: int
     seed: int
     planted: dict[str, dict[str, tuple[str, ...]]]
-    """Lane -> kind -> ids of everything that it holds for, sorted: orders for fulfilment, returns for returns.
+    """Lane -> kind -> ids of everything that it holds for, sorted: orders for fulfilment, returns for returns,
+    subscriptions for subscriptions.
 
     An id may be under several kinds.
     """
@@ -112,6 +135,11 @@ class Truth(Noun):
     def return_pairs(self) -> pd.DataFrame:
         """Columns return_id and kind, sorted: one row for every kind that holds for a return."""
         return _pairs(self.planted["returns"], "return_id")
+
+    @property
+    def subscription_pairs(self) -> pd.DataFrame:
+        """Columns subscription_id and kind, sorted: one row for every kind that holds for a subscription."""
+        return _pairs(self.planted["subscriptions"], "subscription_id")
 
     def save(self, made: Path) -> Path:
         """Write it beside a shop's file or a folder of Parquet, where no source reads."""

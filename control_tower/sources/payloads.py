@@ -1,0 +1,218 @@
+"""A folder of JSON payloads as a source: objects as an API gave them, put into canonical tables by an adapter."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from control_tower.errors import SourceError, nearest
+from control_tower.joins import literal, quoted
+from control_tower.nouns import Shop
+from control_tower.sources.shapes import FLAG, MOMENT, SHAPES, WHOLE
+
+if TYPE_CHECKING:
+    import duckdb
+
+Payload = Mapping[str, Any]
+Read = Callable[[Any], Any]
+ENDINGS = (".json", ".json.gz", ".jsonl", ".jsonl.gz")
+
+
+@dataclass
+class Rows:
+    """Rows of canonical tables, by key: an object that is there twice is one row, as it was read last."""
+
+    shop: Shop
+    source: str
+    tables: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+
+    def tell(self, *tables: str) -> None:
+        """These tables are told of, if only to say that there is no row."""
+        for table in tables:
+            self.tables.setdefault(table, {})
+
+    def add(self, table: str, key: object, seen: datetime, **cells: tuple[Any, Read]) -> None:
+        """One row. Each cell is a value and how it is read; one that can't be read is told in `unreadable`."""
+        shape = SHAPES[table]
+        row: dict[str, Any] = dict.fromkeys(shape)
+        broken = []
+        for name, (value, read) in cells.items():
+            try:
+                row[name] = None if value is None or value == "" else read(value)
+            except (ValueError, TypeError, OverflowError, OSError, InvalidOperation):
+                broken.append(f"{name}: {str(value)[:200]}")
+        named = next(iter(shape))
+        row[named] = None if key is None else str(key)
+        row |= {"source": self.source, "source_id": str(key), "observed_at": seen}
+        row["unreadable"] = "; ".join(broken) or None
+        self.tables.setdefault(table, {})[str(key)] = row
+
+
+def minor(currency: str | None) -> Read:
+    """Money as text, in major units -> minor units; a fraction of a cent can't be read."""
+    from babel.numbers import get_currency_precision
+
+    scale = Decimal(10) ** (get_currency_precision(currency.upper()) if currency else 2)
+
+    def read(value: Any) -> int:
+        amount = Decimal(str(value)) * scale
+        if not amount.is_finite() or amount != amount.to_integral_value():
+            raise ValueError("is no money")
+        return int(amount)
+
+    return read
+
+
+def whole(value: Any) -> int:
+    """A whole number; a flag is none, and nothing is rounded."""
+    if isinstance(value, bool) or int(value) != float(value):
+        raise ValueError("is no whole number")
+    return int(value)
+
+
+def flag(value: Any) -> bool:
+    """True or false, and nothing that merely looks like it."""
+    if not isinstance(value, bool):
+        raise ValueError("is no flag")
+    return value
+
+
+def unix(value: Any) -> datetime:
+    """Seconds since 1970."""
+    return datetime.fromtimestamp(whole(value), UTC)
+
+
+def iso(value: Any) -> datetime:
+    """A time with its offset."""
+    moment = datetime.fromisoformat(str(value))
+    if moment.tzinfo is None:
+        raise ValueError("has no offset")
+    return moment.astimezone(UTC)
+
+
+def text(value: Any) -> str:
+    """A word or a number, as it is written."""
+    if isinstance(value, Mapping | list | bool):
+        raise ValueError("is no text")
+    return str(value)
+
+
+def upper(value: Any) -> str:
+    """A currency or a country."""
+    return text(value).upper()
+
+
+def mapped(words: Mapping[str, str]) -> Read:
+    """A word of theirs as a word of ours; one that nobody mapped stays, for the contract to refuse."""
+    return lambda value: words.get(text(value), text(value))
+
+
+def at(payload: Any, *path: str | int) -> Any:
+    """A value inside a payload; None where the way there ends."""
+    for step in path:
+        listed = isinstance(payload, list) and isinstance(step, int) and step < len(payload)
+        if not listed and not (isinstance(payload, Mapping) and step in payload):
+            return None
+        payload = payload[step]
+    return payload
+
+
+Adapt = Callable[[Rows, Sequence[tuple[Any, datetime]]], None]
+
+
+class PayloadSource:
+    """A folder of payloads.
+
+    Args:
+        folder: JSON, or JSON lines, plain or gzipped; `shop.yaml` says whose they are.
+        name: what rows say they are from.
+        adapt: puts contents, each with when it was written, into rows.
+
+    Raises:
+        SourceError: no such folder, a file that is no JSON, or nothing in it that the adapter knows.
+    """
+
+    def __init__(self, folder: str | Path, name: str, adapt: Adapt) -> None:
+        self.folder = Path(folder).expanduser()
+        files = sorted(self.folder.iterdir()) if self.folder.is_dir() else []
+        files = [file for file in files if file.name.endswith(ENDINGS)]
+        if not files:
+            raise SourceError("holds no JSON", where=str(folder), remedy="a source folder holds an API's payloads")
+        self.rows = Rows(_shop(self.folder, name), name)
+        contents = [(content, _seen(file)) for file in files for content in _contents(file)]
+        adapt(self.rows, contents)
+        if not self.rows.tables:
+            raise SourceError(f"holds nothing that {name} would send", where=str(folder))
+
+    @property
+    def shop(self) -> Shop:
+        """Whose orders these are."""
+        return self.rows.shop
+
+    def tables(self) -> frozenset[str]:
+        """The tables that the payloads give a row of."""
+        return frozenset(self.rows.tables)
+
+    def columns(self, table: str) -> frozenset[str]:
+        """The columns that the adapter fills, where the payload has them."""
+        return frozenset(SHAPES[table]) | {"source", "source_id", "observed_at"}
+
+    def relation(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        table: str,
+        columns: Mapping[str, str],
+        orders: Sequence[str] | None = None,
+    ) -> str:
+        """SQL of a canonical table: see the protocol."""
+        import pyarrow as pa
+
+        if table not in self.rows.tables:
+            raise SourceError(f"has no table {table}", where=str(self.folder), remedy=nearest(table, self.tables()))
+        rows = self.rows.tables[table]
+        kinds = {**SHAPES[table], "source": "VARCHAR", "source_id": "VARCHAR", "observed_at": MOMENT}
+        types = {WHOLE: pa.int64(), FLAG: pa.bool_(), MOMENT: pa.timestamp("us", tz="UTC")}
+        schema = pa.schema([(name, types.get(kind, pa.string())) for name, kind in kinds.items()])
+        schema = schema.append(pa.field("unreadable", pa.string()))
+        name = f"payloads_{table}_{uuid4().hex}"
+        connection.register(name, pa.Table.from_pylist([rows[key] for key in sorted(rows)], schema=schema))
+        picked = ", ".join(
+            f"CAST({quoted(column) if column in kinds else 'NULL'} AS {kind}) AS {quoted(column)}"
+            for column, kind in columns.items()
+        )
+        where = ""
+        if orders is not None and "order_id" in kinds:
+            where = f" WHERE order_id IN ({', '.join(map(literal, orders)) or 'NULL'}) OR order_id IS NULL"
+        return f"SELECT {picked}, unreadable FROM {quoted(name)}{where} ORDER BY source_id"
+
+
+def _contents(file: Path) -> Iterator[Any]:
+    opened: Any = gzip.open if file.suffix == ".gz" else open
+    try:
+        with opened(file, "rt", encoding="utf-8") as lines:
+            if ".jsonl" in file.name:
+                yield from (json.loads(line) for line in lines if line.strip())
+            else:
+                yield json.load(lines)
+    except (ValueError, OSError, EOFError, RecursionError) as fault:
+        raise SourceError(f"is no JSON: {str(fault)[:200]}", where=file.name, remedy="fetch it again") from fault
+
+
+def _seen(file: Path) -> datetime:
+    return datetime.fromtimestamp(file.stat().st_mtime, UTC)
+
+
+def _shop(folder: Path, name: str) -> Shop:
+    from ruamel.yaml import YAML
+
+    file = folder / "shop.yaml"
+    if not file.is_file():
+        return Shop(id=name, time_zone="UTC", country="US", currency="USD")
+    return Shop.model_validate(YAML(typ="safe").load(file.read_text(encoding="utf-8")))

@@ -1,0 +1,28 @@
+"""The subscriptions lane: payments that fail or will, and shipments that would leave unpaid."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import flow
+
+from flows.look import look
+from tasks.lane import lane
+from tasks.report import LaneReport
+
+LANE = lane("subscriptions", __file__, "subscriptions", "invoices", "orders", "fulfillments", "holds")
+
+
+@flow(name="watch-subscriptions", persist_result=False)
+def watch_subscriptions(
+    source: str = "shop", mapping: str | None = None, as_of: datetime | None = None, dry_run: bool = False
+) -> LaneReport:
+    """Find the subscriptions that are not paid, or will not be, and ask a person what to do.
+
+    Args:
+        source: `shop`, or `folder:PATH` with a mapping.
+        mapping: a mapping file, or the name of a shipped one.
+        as_of: timezone-aware; nothing later is seen. Now, when left out.
+        dry_run: find, score and report; open nothing.
+    """
+    return look(LANE, source, mapping, as_of, dry_run)
