@@ -47,6 +47,16 @@ class Action(StrEnum):
     hold = "hold"
 
 
+class Measure(StrEnum):
+    """What a team can be advised to do about a product. No hands here take any of them."""
+
+    suppress_recommendations = "suppress_recommendations"
+    lower_ranking = "lower_ranking"
+    change_message = "change_message"
+    pause_ads = "pause_ads"
+    set_backorder = "set_backorder"
+
+
 class Answer(StrEnum):
     """What a rule says. Missing evidence is `unknown`, never `no`."""
 
@@ -159,6 +169,21 @@ class Risk(Noun):
     policy: str = Field(description="policy id and version, as in fulfilment@1")
 
 
+class Advice(Noun):
+    """One measure that policy advises a team to take. It is theirs to take, and nothing here does it for them."""
+
+    kind: str
+    subject: str
+    action: Measure
+    owner: str = Field(description="the team that can take it")
+    reason: str
+    evidence: dict[str, JsonValue] = Field(description="the facts that it rests on, with their values")
+    expires_at: AwareDatetime = Field(description="from when on it is no longer advised, and what was done is undone")
+    prior_of: str = Field(description="the fact that holds what the measure changes")
+    prior: JsonValue = Field(description="its value when the advice was given")
+    counter: str = Field(description="what puts the prior value back")
+
+
 class Case(Noun):
     """One root cause: every finding that shares a pivot, with its owner and what it rests on."""
 
@@ -173,6 +198,7 @@ class Case(Noun):
     team: str
     owner: str = Field(description="the member of the team, as a seller or a warehouse; empty if none is known")
     findings: tuple[Finding, ...]
+    advice: tuple[Advice, ...] = ()
     evidence: Evidence
     risk: Risk
 
@@ -189,7 +215,8 @@ class Case(Noun):
         """Digest of what makes a change worth telling: never the passing of time alone."""
         worth = self.model_dump(mode="json", include={"pivot", "kinds", "subjects", "orders", "team", "owner"})
         money = self.risk.money.model_dump() if self.risk.money else None
-        return digest_of([worth, self.risk.severity, money, self.risk.policy])
+        advised = [[each.subject, each.action, each.owner, each.prior] for each in self.advice]
+        return digest_of([worth, self.risk.severity, money, self.risk.policy, *([advised] if advised else [])])
 
     @property
     def title(self) -> str:

@@ -106,6 +106,13 @@ def _show(found: LaneReport) -> None:
         [(action, f"{each.count:,}", money(each.amount)) for action, each in found.proposals.items()],
         right=("count", "amount"),
     )
+    if found.advice:
+        table(
+            "Advice",
+            ("measure", "count"),
+            [(action, f"{count:,}") for action, count in found.advice.items()],
+            right=("count",),
+        )
     if found.dry_run:
         out.print("a dry run: nothing was opened")
     elif found.looked_back:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from policies import policy
+from tasks.advise import advise
 from tasks.ask import ask
 from tasks.detect import detect
 from tasks.entitle import entitle
@@ -40,11 +41,12 @@ def look(lane: Lane, source: str, mapping: str | None, as_of: datetime | None, d
     shadow(facts, rules, accepted)
     scored = score(findings, facts, rules, accepted)
     recommended = recommend(findings, facts, rules)
+    advised = advise(findings, facts, rules, accepted) if any(rule.advise for rule in rules.rules) else None
     if dry_run:
-        return report(lane.name, accepted, findings, recommended, rules.kinds)
-    cases = form_cases(scored, findings, facts, rules, accepted)
+        return report(lane.name, accepted, findings, recommended, rules.kinds, advised=advised)
+    cases = form_cases(scored, findings, facts, rules, accepted, advised)
     proposals = form_proposals(recommended, cases, rules, source, mapping, accepted, replay=as_of is not None)
     opened = open_cases(lane.name, cases, proposals, findings, accepted)
     ask(lane.name, accepted.shop.id)
     tell(lane.name, accepted, opened)
-    return report(lane.name, accepted, findings, recommended, rules.kinds, opened)
+    return report(lane.name, accepted, findings, recommended, rules.kinds, opened, advised)

@@ -1,9 +1,11 @@
 """What the business decided: one YAML a lane, read into a `Policy` that judges facts and has no hands.
 
 `policy(name, as_of)` reads the version in force; `judge` lets every rule answer over a frame, `explain`
-tells one answer, `score` weighs an order's findings, `proposals` lists what a person may be asked.
+tells one answer, `score` weighs an order's findings, `proposals` lists what a person may be asked, `advice`
+what a team is advised to do.
 """
 
+from policies.advising import advice
 from policies.business_time import (
     add_business_days,
     add_business_minutes,
@@ -28,6 +30,7 @@ __all__ = [
     "Policy",
     "add_business_days",
     "add_business_minutes",
+    "advice",
     "business_days",
     "calendar_days",
     "counts_on",

@@ -12,7 +12,7 @@ from policies.cells import written_out
 from policies.document import Document, Policy, expressions_of
 from policies.expressions import RESERVED, Expression
 from policies.sentences import slots
-from policies.terms import Cell, Fact, Remedy, Rule, Situation, Table
+from policies.terms import Advised, Cell, Fact, Remedy, Rule, Situation, Table
 from policies.verdict import check_value, within
 
 Place = tuple[str | int, ...]
@@ -202,6 +202,8 @@ def _rule(policy: Policy, rule: Rule, here: Place) -> Iterator[Fault]:
         yield from _fact(policy, (*here, "merge", "on", number), name, "text")
     for number, remedy in enumerate(rule.propose):
         yield from _remedy(policy, remedy, (*here, "propose", number))
+    for number, advised in enumerate(rule.advise):
+        yield from _advised(policy, advised, (*here, "advise", number))
 
 
 def _remedy(policy: Policy, remedy: Remedy, here: Place) -> Iterator[Fault]:
@@ -219,6 +221,19 @@ def _remedy(policy: Policy, remedy: Remedy, here: Place) -> Iterator[Fault]:
                 f"{name} changes with the passing of time alone",
                 "rest on what happened, not on a clock",
             )
+
+
+def _advised(policy: Policy, advised: Advised, here: Place) -> Iterator[Fault]:
+    yield from _known((*here, "prior"), advised.prior, policy.columns, "fact")
+    yield from _tried((*here, "reason"), partial(slots, advised.reason, policy.catalogue))
+    try:
+        shown = slots(advised.counter, policy.catalogue)
+    except PolicyError as fault:
+        yield Fault((*here, "counter"), fault.what, fault.remedy)
+        return
+    if advised.prior not in shown:
+        remedy = f"say what is put back: {{{advised.prior}}}"
+        yield Fault((*here, "counter"), f"it does not show {advised.prior}", remedy)
 
 
 def _examples(document: Document) -> Iterator[Fault]:

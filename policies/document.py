@@ -207,6 +207,7 @@ def expressions_of(document: Document) -> list[tuple[tuple[Any, ...], str]]:
         found += [((*here, "severity", i, "when"), row.when) for i, row in enumerate(rule.severity)]
         found += [((*here, "team", i, "when"), row.when) for i, row in enumerate(rule.team)]
         found += [((*here, "propose", i, "when"), remedy.when) for i, remedy in enumerate(rule.propose)]
+        found += [((*here, "advise", i, "when"), advised.when) for i, advised in enumerate(rule.advise)]
         found += [((*here, "merge", "when"), rule.merge.when)] if rule.merge else []
     if isinstance(document, Policy):
         found += [(("floors", number, "when"), floor.when) for number, floor in enumerate(document.floors)]

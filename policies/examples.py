@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from control_tower.errors import PolicyError
+from policies.advising import advice
 from policies.document import Document, Entitlement, Policy
 from policies.entitlements import entitle, in_force, ruled
 from policies.judgement import judge
@@ -45,7 +46,7 @@ def day_of(document: Document, example: Example) -> date:
 def said_of(
     document: Document, examples: Sequence[Example], day: date, family: Sequence[Entitlement] = ()
 ) -> list[dict[str, Any]]:
-    """What a document says of each situation: `yes`, `unknown`, `proposes`, and `gives` by name."""
+    """What a document says of each situation: `yes`, `unknown`, `proposes`, `advises`, and `gives` by name."""
     facts = situations(document, examples)
     if not isinstance(document, Policy):
         ruler = in_force(list(family) or _alone(document), day)
@@ -57,6 +58,7 @@ def said_of(
     facts = entitle(document, facts, day)
     findings = judge(document, facts, day)
     proposed = proposals(document, findings, facts, day)
+    advised = advice(document, findings, facts, day)
     said = []
     for row in facts.to_dict("records"):
         mine = findings[findings["subject"] == row[document.subject]]
@@ -65,6 +67,7 @@ def said_of(
                 "yes": sorted(mine.loc[mine["answer"] == "yes", "kind"]),
                 "unknown": sorted(mine.loc[mine["answer"] == "unknown", "kind"]),
                 "proposes": sorted(proposed.loc[proposed["subject"] == row[document.subject], "action"]),
+                "advises": sorted(advised.loc[advised["subject"] == row[document.subject], "action"]),
                 "gives": _plain(row),
             }
         )
@@ -86,6 +89,7 @@ def _differences(example: Example, said: Mapping[str, Any]) -> list[str]:
             "yes": sorted(example.yes),
             "unknown": sorted(example.unknown),
             "proposes": sorted(action.value for action in example.proposes),
+            "advises": sorted(action.value for action in example.advises),
         }
     told = [
         f"{example.name}: {part} should be {wanted[part] or 'nothing'} and is {said[part] or 'nothing'}"

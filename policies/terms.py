@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AliasChoices, ConfigDict, Field, model_validator
 
-from control_tower.nouns import Action, Noun, Severity
+from control_tower.nouns import Action, Measure, Noun, Severity
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 Duration = Annotated[str, Field(pattern=r"^[1-9]\d{0,4} (minute|hour|business day)s?$")]
@@ -258,6 +258,18 @@ class Remedy(Term):
     rests_on: tuple[str, ...] = Field(min_length=1)
 
 
+class Advised(Term):
+    """A measure that a rule advises a team to take, how long for, and how what it changes is put back."""
+
+    action: Measure
+    when: str | None = None
+    owner: str = Field(min_length=2, description="the team that can take it")
+    expires_after: Duration
+    prior: str = Field(description="the fact that holds what the measure changes; unknown, nothing is advised")
+    counter: str = Field(description="what puts it back, with the prior value in it")
+    reason: str
+
+
 class Rule(Term):
     """One kind of finding: when it holds, how it is told, how bad it is, whose, and what then."""
 
@@ -276,6 +288,7 @@ class Rule(Term):
     due: Due | None = None
     merge: Merge | None = None
     propose: tuple[Remedy, ...] = ()
+    advise: tuple[Advised, ...] = ()
 
 
 class Family(Term):
@@ -315,4 +328,5 @@ class Example(Term):
     yes: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     proposes: tuple[Action, ...] = ()
+    advises: tuple[Measure, ...] = ()
     gives: Situation = Field(default={}, description="the outcome of a table, or a derived fact; null for unknown")

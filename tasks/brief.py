@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from control_tower.nouns import Case, Proposal, Told, told_once
+from control_tower.nouns import Advice, Case, Proposal, Told, told_once
 
 SHOWN = 20
 
@@ -35,8 +35,11 @@ def brief(case: Case, proposals: tuple[Proposal, ...] = ()) -> str:
     ]
     if proposed:
         proposed = ["Proposed, and waiting for a person:", "", *proposed, ""]
+    advised = [line for one in case.advice[:SHOWN] for line in _advised(one)]
+    if advised:
+        advised = ["", "Advised, and theirs to do who own it:", "", *advised]
     source = f"_evidence as of {_moment(case.evidence.as_of)}; source: template_"
-    return "\n".join([f"## {escape(case.title)}", "", *proposed, *facts, *found, "", source])
+    return "\n".join([f"## {escape(case.title)}", "", *proposed, *facts, *found, *advised, "", source])
 
 
 def _moment(moment: datetime) -> str:
@@ -54,6 +57,16 @@ def _finding(told: Told, *, of_many: bool) -> list[str]:
     if finding.missing:
         lines.append(f"  - missing: {', '.join(map(escape, finding.missing))}")
     return lines
+
+
+def _advised(advice: Advice) -> list[str]:
+    seen = ", ".join(f"{escape(name)} = {escape(str(value))}" for name, value in advice.evidence.items())
+    return [
+        f"- **{advice.action.value.replace('_', ' ')}** ({escape(advice.owner)}, until {_moment(advice.expires_at)}):"
+        f" {escape(advice.reason)}",
+        f"  - {escape(advice.prior_of)} was {escape(str(advice.prior))}; to undo it: {escape(advice.counter)}",
+        f"  - from {seen}",
+    ]
 
 
 def escape(text: str) -> str:

@@ -13,8 +13,10 @@ class Lane:
     name: str
     tables: tuple[str, ...]
     signals: str
+    whole: bool = False
+    """A fact of one order may rest on other orders, so that a second look at it takes all of the evidence."""
 
 
-def lane(name: str, flow_file: str, *tables: str) -> Lane:
+def lane(name: str, flow_file: str, *tables: str, whole: bool = False) -> Lane:
     """The lane of a flow file, with the signals that lie beside it."""
-    return Lane(name=name, tables=tables, signals=Path(flow_file).with_suffix(".sql").read_text())
+    return Lane(name=name, tables=tables, signals=Path(flow_file).with_suffix(".sql").read_text(), whole=whole)

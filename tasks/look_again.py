@@ -38,7 +38,7 @@ def look_again(leave: Authorised, watched: Lane) -> str:
     rules = policy(proposal.lane, moment)
     if rules.reference != proposal.policy:
         return f"the policy in force is {rules.reference}, not {proposal.policy}"
-    live, only = proposal.as_of is None, (proposal.order_id,)
+    live, only = proposal.as_of is None, () if watched.whole else (proposal.order_id,)
     try:
         accepted = validate(gather(proposal.source, proposal.mapping, watched.tables, moment, only, live))
     except ContractBreach as breach:

@@ -13,7 +13,7 @@ from control_tower.keeping import Kept, Nouns
 from control_tower.keeping.step import open_archive, step
 from control_tower.ledger import open_ledger
 from control_tower.ledger.cases import newest_view, record_cases, record_proposals
-from control_tower.nouns import Action, Case, Evidence, Finding, Money, Noun, Proposal, Risk, digest_of
+from control_tower.nouns import Action, Advice, Case, Evidence, Finding, Money, Noun, Proposal, Risk, digest_of
 from control_tower.settings import settings
 from policies import Policy
 from tasks.validate import Accepted
@@ -46,8 +46,10 @@ class Opened(Noun):
 
 
 @step
-def form_cases(scored: Kept, findings: Kept, facts: Kept, policy: Policy, accepted: Accepted) -> Nouns[Case]:
-    """Make a `Case` of each scored row, with its findings explained and the facts they rest on."""
+def form_cases(
+    scored: Kept, findings: Kept, facts: Kept, policy: Policy, accepted: Accepted, advised: Kept | None = None
+) -> Nouns[Case]:
+    """Make a `Case` of each scored row, with its findings explained, what is advised, and the facts they rest on."""
     archive = open_archive(settings().artifacts)
     cases = archive.frame(scored)
     known = archive.frame(facts)
@@ -61,12 +63,23 @@ def form_cases(scored: Kept, findings: Kept, facts: Kept, policy: Policy, accept
     needed = known[known[policy.subject].isin(cases["subjects"].explode())]
     rows = {row[policy.subject]: row for row in plain_rows(needed.drop(columns="row"))}
     tables = {name: kept.digest for name, kept in accepted.frames.items()}
-    return Nouns([_case(row, answers, rows, tables, policy, accepted) for row in plain_rows(cases)])
+    advice = advice_by_subject(archive.frame(advised)) if advised else {}
+    return Nouns([_case(row, answers, advice, rows, tables, policy, accepted) for row in plain_rows(cases)])
+
+
+def advice_by_subject(advised: pd.DataFrame) -> dict[str, list[Advice]]:
+    """What is advised, by subject, as nouns."""
+    found: dict[str, list[Advice]] = {}
+    for row in plain_rows(advised):
+        one = Advice(**row | {"evidence": json.loads(row["evidence"]), "prior": json.loads(row["prior"])})
+        found.setdefault(one.subject, []).append(one)
+    return found
 
 
 def _case(
     row: dict[str, Any],
     answers: dict[str, list[tuple[str, str]]],
+    advice: dict[str, list[Advice]],
     facts: dict[str, dict[str, JsonValue]],
     tables: dict[str, str],
     policy: Policy,
@@ -94,6 +107,7 @@ def _case(
             for kind, answer in answers[subject]
             if kind in row["kinds"] or answer == "unknown"
         ),
+        advice=tuple(one for subject in subjects for one in advice.get(subject, ()) if one.kind in row["kinds"]),
         evidence=Evidence(as_of=accepted.as_of, facts=tuple(facts[subject] for subject in shown), tables=tables),
         risk=Risk(
             severity=row["severity"],

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from control_tower.keeping import Kept
 from control_tower.keeping.step import open_archive, step
@@ -12,6 +13,9 @@ from control_tower.nouns import Noun
 from control_tower.settings import settings
 from tasks.open_cases import Opened
 from tasks.validate import Accepted
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Answers(Noun):
@@ -46,6 +50,7 @@ class LaneReport(Noun):
     findings: dict[str, Answers]
     cases: Counts
     proposals: dict[str, Proposed]
+    advice: dict[str, int] = Field(default={}, description="how many of each measure")
     run_id: str
     absent: tuple[str, ...] = ()
     """Tables that the lane reads and the source does not have: what rests on them is unknown."""
@@ -69,6 +74,7 @@ def report(
     proposed: Kept,
     kinds: Sequence[str],
     opened: Opened | None = None,
+    advised: Kept | None = None,
 ) -> LaneReport:
     """Count it all up; every kind of the policy is there, found or not."""
     from prefect.runtime import flow_run
@@ -95,9 +101,14 @@ def report(
             )
             for action, rows in recommended.groupby("action")
         },
+        advice=_by_action(archive.frame(advised, ["action"])["action"]) if advised else {},
         run_id=str(flow_run.id),
         absent=accepted.absent,
         untold=accepted.untold,
         dry_run=opened is None,
         looked_back=bool(opened and opened.looked_back),
     )
+
+
+def _by_action(actions: pd.Series[str]) -> dict[str, int]:
+    return {str(action): int(count) for action, count in actions.value_counts().sort_index().items()}

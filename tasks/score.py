@@ -28,18 +28,28 @@ def score(findings: Kept, facts: Kept, policy: Policy, accepted: Accepted) -> Ke
     found = archive.frame(findings)
     known = archive.frame(facts, list(policy.columns))
     parts = []
-    for rule in policy.rules:
-        if rule.merge is not None and rule.merge.alone:
-            merged = _shared(policy, rule, found, known)
-            theirs = (found["kind"] == rule.kind) & found["subject"].isin(merged.index)
-            parts.append(_weighed(policy, found[theirs], known, accepted))
-            _merge(rule, merged, parts[-1])
-            found = found[~theirs]
+    for together in _alone(policy):
+        merged = [_shared(policy, rule, found, known) for rule in together]
+        subjects = {subject for one in merged for subject in one.index}
+        theirs = found["kind"].isin([rule.kind for rule in together]) & found["subject"].isin(subjects)
+        parts.append(_weighed(policy, found[theirs], known, accepted))
+        for rule, one in zip(together, merged, strict=True):
+            _merge(rule, one, parts[-1])
+        found = found[~theirs]
     whole = _weighed(policy, found, known, accepted)
     for rule in policy.rules:
         if rule.merge is not None and not rule.merge.alone:
             _merge(rule, _shared(policy, rule, found, known), whole)
     return archive.keep_frame("cases", _cases(_together([whole, *parts]), policy.id, accepted.shop.id))
+
+
+def _alone(policy: Policy) -> list[list[Rule]]:
+    """The rules whose cases stand alone; those that merge by the same name on the same facts share a case."""
+    groups: dict[tuple[str, ...], list[Rule]] = {}
+    for rule in policy.rules:
+        if rule.merge is not None and rule.merge.alone:
+            groups.setdefault((rule.merge.name, *rule.merge.on), []).append(rule)
+    return list(groups.values())
 
 
 def _weighed(policy: Policy, found: pd.DataFrame, known: pd.DataFrame, accepted: Accepted) -> pd.DataFrame:

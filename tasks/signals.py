@@ -63,7 +63,10 @@ def nothing_of(connection: duckdb.DuckDBPyConnection, table: str) -> None:
 
 
 def _statistics(connection: duckdb.DuckDBPyConnection) -> None:
-    """`binomial_tail(count, of, share)`: the chance of at least `count` out of `of`, each with that share."""
+    """`binomial_tail(count, of, share)`: the chance of at least `count` out of `of`, each with that share.
+
+    `gamma_quantile(chance, shape)`: the value below which a gamma of this shape and scale 1 lies with a chance.
+    """
     from duckdb.sqltypes import BIGINT, DOUBLE
 
     def tail(count: Any, of: Any, share: Any) -> Any:
@@ -73,6 +76,14 @@ def _statistics(connection: duckdb.DuckDBPyConnection) -> None:
         found = binom.sf(count.to_numpy(zero_copy_only=False) - 1, of.to_numpy(), share.to_numpy())
         return pa.array(found, type=pa.float64())
 
+    def quantile(chance: Any, shape: Any) -> Any:
+        import pyarrow as pa
+        from scipy.special import gammaincinv
+
+        found = gammaincinv(shape.to_numpy(zero_copy_only=False), chance.to_numpy(zero_copy_only=False))
+        return pa.array(found, type=pa.float64())
+
+    connection.create_function("gamma_quantile", quantile, [DOUBLE, DOUBLE], DOUBLE, type="arrow")
     connection.create_function("binomial_tail", tail, [BIGINT, BIGINT, DOUBLE], DOUBLE, type="arrow")
 
 

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from slack_sdk.models.blocks import MarkdownTextObject, SectionBlock
 
 from control_tower.errors import SettingError
-from control_tower.nouns import Answer, Case, Finding, Money, Noun, Proposal, Told, told_once
+from control_tower.nouns import Advice, Answer, Case, Finding, Money, Noun, Proposal, Told, told_once
 from control_tower.slack.escape import inert, length, unmarked
 
 TOP = 10
@@ -92,11 +92,13 @@ def case_message(
     asked = sorted(proposals, key=lambda one: bool(became[one.id]))
     evidence = _in_order(case.findings)
     look = f": `tower case {inert(case.id, 60)}`"
+    room = 700 if case.advice else 1150  # Slack cuts a message that is longer than four thousand
     parts = [
         _Part(_case_head(case, time_zone), 800),
         _Part([f"*Standing:* {inert(standing, 280)}"], 340),
-        _part(evidence, lambda one: _sentence(one, len(case.subjects) > 1), 1150, "Evidence", look),
-        _part(asked, lambda one: _ask(one, became[one.id]), 1150, "Proposals", look),
+        _part(evidence, lambda one: _sentence(one, len(case.subjects) > 1), room, "Evidence", look),
+        _part(case.advice, lambda one: _advised(one, time_zone), 900, "Advised", look),
+        _part(asked, lambda one: _ask(one, became[one.id]), room, "Proposals", look),
         _part(history[::-1], lambda line: inert(line, 120), 450, "History, latest first", look),
     ]
     return _message(f"case:{case.id}", parts, thread)
@@ -178,6 +180,14 @@ def _sentence(told: Told, of_many: bool) -> str:
     of = f"{inert(told.named, 200)}: " if of_many else ""
     needs = f" (needs evidence: {inert(', '.join(finding.missing), 100)})" if finding.missing else ""
     return f"{of}{inert(finding.sentence, 240)}{needs}"
+
+
+def _advised(advice: Advice, time_zone: str) -> str:
+    until = _moment(advice.expires_at, time_zone)
+    return (
+        f"*{_words(advice.action)}* · {inert(advice.owner, 60)} · until {until}: {inert(advice.reason, 240)}\n"
+        f"   {inert(advice.prior_of, 60)} was {inert(str(advice.prior), 80)}; to undo it: {inert(advice.counter, 160)}"
+    )
 
 
 def _ask(proposal: Proposal, became: str) -> str:

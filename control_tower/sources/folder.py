@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CANONICAL = (
     "orders", "order_lines", "payments", "promises", "fulfillments", "shipment_events", "holds", "refunds",
     "returns", "inspections", "subscriptions", "invoices",
+    "inventory_levels", "purchase_orders", "campaigns", "product_signals", "product_states",
 )  # fmt: skip
 OF_NO_ORDER = ("returns", "inspections", "refunds")  # whose rows may name no order, and may be of any
 ENDINGS = (".parquet", ".csv", ".csv.gz")
@@ -85,7 +86,7 @@ class FolderSource:
             whole = f"SELECT * FROM ({whole}) ORDER BY source_id, {quoted(next(iter(columns)))}"
         elif mapped[0].one_row_for:
             whole += " ORDER BY m._row"
-        if orders is None:
+        if orders is None or "order_id" not in columns:  # a table without orders is given whole
             return whole
         chosen = ", ".join(map(literal, orders)) or "NULL"
         nameless = " OR order_id IS NULL" if table in OF_NO_ORDER else ""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from sqlalchemy import Connection, Table
 
 from control_tower.joins import quoted
-from control_tower.stores.tables import OrderLineRow, RefundRow, ShopRow
+from control_tower.stores.base import ShopRow
+from control_tower.stores.tables import OrderLineRow, RefundRow
 
 EDITION = 3
-"""Kept as SQLite's `user_version`. The first had no returns, and no refund without an order; the second no
-subscriptions."""
+"""Kept as SQLite's `user_version`. The first had no returns, and no refund without an order; the second only orders,
+parcels, payments and returns."""
 CHANGED: tuple[Table, ...] = (OrderLineRow.__table__, RefundRow.__table__)
 
 

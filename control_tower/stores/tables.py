@@ -8,12 +8,12 @@ another type than its column.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from sqlalchemy import Table, Text
-from sqlalchemy.orm import registry
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
+from control_tower.stores.base import NUMBERED, STRICT, ShopRow
 from control_tower.stores.columns import (
     At,
     Flag,
@@ -26,15 +26,7 @@ from control_tower.stores.columns import (
     PerhapsOfOrder,
     Words,
 )
-
-STRICT = {"sqlite_strict": True, "sqlite_with_rowid": False}
-
-
-class ShopRow(SQLModel, registry=registry()):
-    """The base of the shop's tables; its metadata never mixes with the ledger's."""
-
-    __abstract__ = True
-    __table__: ClassVar[Table]
+from control_tower.stores.stock_tables import InventoryLevelRow, ProductSignalRow, ProductStateRow, PurchaseOrderRow
 
 
 class OrderRow(ShopRow, table=True):
@@ -274,7 +266,7 @@ class JournalRow(ShopRow, table=True):
     """One thing the hands did: our key in a column that can be read back, and what was there before."""
 
     __tablename__ = "journal"
-    __table_args__ = {"sqlite_strict": True, "sqlite_autoincrement": True}
+    __table_args__ = NUMBERED
     id: int | None = Field(default=None, primary_key=True)
     key: Annotated[str, Field(sa_type=Text, index=True)]
     action: Words
@@ -304,6 +296,10 @@ CANONICAL: dict[str, Table] = {
         SubscriptionRow,
         InvoiceRow,
         CampaignRow,
+        InventoryLevelRow,
+        PurchaseOrderRow,
+        ProductSignalRow,
+        ProductStateRow,
     )
 }
 

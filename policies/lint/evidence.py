@@ -23,6 +23,7 @@ from policies.lint.wording import told
 from policies.terms import Table
 
 CHECK = "missing_evidence"
+Offer = tuple[str, str, str, tuple[Sequence[Term], Sequence[str]], Place]
 
 
 def of_table(scene: Scene, evaluator: Evaluator, name: str) -> Iterator[Found]:
@@ -63,7 +64,7 @@ def _of_table(
 
 
 def of_rule(scene: Scene, evaluator: Evaluator, policy: Policy, number: int) -> Iterator[Found]:
-    """Answers that a rule gives because a fact is missing, and actions that it proposes because of that."""
+    """Answers that a rule gives because a fact is missing, and what it proposes or advises because of that."""
     rule = policy.rules[number]
     where, place = f"rules.{rule.kind}", ("rules", number, "when")
     found_without = set()
@@ -73,14 +74,24 @@ def of_rule(scene: Scene, evaluator: Evaluator, policy: Policy, number: int) -> 
             told_of = list(flip.findings(f"{rule.kind.replace('_', ' ')} is {word}", f"{where}.{fact}", place))
             found_without |= {fact} if told_of and answer is Answer.yes else set()
             yield from told_of
-    for nth, remedy in enumerate(rule.propose):
-        for fact in _asked(scene, remedy.when) if remedy.when else ():
+    for text, action, word, held, at in _offered(scene, policy, number):
+        for fact in _asked(scene, text):
             if fact not in found_without:
-                held = payable(policy, scene.world, remedy), needed(policy, remedy)
-                flip = Flip(scene, evaluator, str(remedy.when), fact, Answer.yes, rule.when, held)
-                at = (*place[:-1], "propose", nth, "when")
-                what = f"A {remedy.action.value} is proposed"
-                yield from flip.findings(what, f"{where}.{remedy.action.value}.{fact}", at)
+                flip = Flip(scene, evaluator, text, fact, Answer.yes, rule.when, held)
+                yield from flip.findings(f"A {action} is {word}", f"{where}.{action}.{fact}", at)
+
+
+def _offered(scene: Scene, policy: Policy, number: int) -> Iterator[Offer]:
+    """When a rule proposes or advises: the condition, the action, the word for it, what else holds, and its place."""
+    rule, world = policy.rules[number], scene.world
+    for nth, remedy in enumerate(rule.propose):
+        if remedy.when:
+            held = payable(policy, world, remedy), needed(policy, remedy)
+            yield remedy.when, remedy.action.value, "proposed", held, ("rules", number, "propose", nth, "when")
+    for nth, advised in enumerate(rule.advise):
+        if advised.when:
+            known = [world[advised.prior].known], (advised.prior,)
+            yield advised.when, advised.action.value, "advised", known, ("rules", number, "advise", nth, "when")
 
 
 def _capital(words: str) -> str:

@@ -19,7 +19,7 @@ from policies.terms import Example
 from policies.verdict import is_missing, verdict
 
 Record = Mapping[str, Plain]
-Said = Mapping[str, Any]  # yes, unknown, proposes, and gives by name
+Said = Mapping[str, Any]  # yes, unknown, proposes, advises, and gives by name
 
 PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_@.-]*( [A-Za-z0-9_@.-]+)*")
 NOT_TEXT = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
@@ -107,7 +107,8 @@ def _text(document: Document, day: date, example: Example, said: Said, tables: S
     if tables:
         gives = said["gives"]
         lines.append(f"  gives: {written({table: gives.get(table) for table in tables})}")
-    lines += [f"  {part}: {written(list(said[part]))}" for part in ("yes", "unknown", "proposes") if said.get(part)]
+    parts = ("yes", "unknown", "proposes", "advises")
+    lines += [f"  {part}: {written(list(said[part]))}" for part in parts if said.get(part)]
     return "\n".join(lines) + "\n"
 
 

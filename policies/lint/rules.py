@@ -38,6 +38,10 @@ class Ruled:
             parts = [self._said(remedy.when).yes, *payable(self.policy, self.world, remedy)]
             place = self._place("propose", number, "when" if remedy.when else "action")
             yield from self._together(remedy.when, z3.And(parts), remedy.action.value, place)
+        for number, advised in enumerate(self.rule.advise):
+            question = z3.And(self._said(advised.when).yes, self.world[advised.prior].known)
+            place = self._place("advise", number, "when" if advised.when else "action")
+            yield from self._together(advised.when, question, advised.action.value, place)
         if self.rule.merge:
             when = self.rule.merge.when
             yield from self._together(when, self._said(when).yes, "merge", self._place("merge", "when"))

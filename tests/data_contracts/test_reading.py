@@ -34,6 +34,7 @@ def test_there_is_a_contract_for_each_table_of_the_lanes() -> None:
         "orders", "order_lines", "payments", "promises",
         "fulfillments", "shipment_events", "holds", "refunds",
         "returns", "inspections", "subscriptions", "invoices",
+        "inventory_levels", "purchase_orders", "campaigns", "product_signals", "product_states",
     }  # fmt: skip
     with pytest.raises(ContractError, match="did you mean 'fulfillments'"):
         data_contracts.load("fulfilments")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from policies import entitle, explain, judge, load, proposals
+from policies import advice, entitle, explain, judge, load, proposals
 from policies.document import Document, Entitlement, Policy
 from policies.entitlements import in_force, ruled
 from policies.examples import failing
@@ -51,6 +51,8 @@ def test_every_kind_and_every_action_has_an_example():
         assert {kind for example in policy.examples for kind in example.yes} == set(policy.kinds)
         offered = {remedy.action for rule in policy.rules for remedy in rule.propose}
         assert {action for example in policy.examples for action in example.proposes} == offered
+        advised = {each.action for rule in policy.rules for each in rule.advise}
+        assert {action for example in policy.examples for action in example.advises} == advised
 
 
 def test_on_every_rung_money_waits_for_a_person():
@@ -135,7 +137,7 @@ def test_a_policy_says_of_one_row_what_it_says_of_many(policy: Policy, drawn):
 @DRAWN
 @given(drawn=st.data())
 def test_losing_evidence_never_lowers_a_risk_and_never_pays(policy: Policy, drawn):
-    """What was found stays found or becomes unknown; what was not proposed with everything known is not now."""
+    """What was found stays found or becomes unknown; what was not offered with everything known is not now."""
     policy = load(policy.id, AS_OF)
     known = drawn.draw(drawing.record(policy, whole=True))
     identity = {policy.subject, "order_id", "currency"}
@@ -153,3 +155,5 @@ def test_losing_evidence_never_lowers_a_risk_and_never_pays(policy: Policy, draw
         for subject in ("000000", "000001")
     )
     assert without <= with_all
+    advised = advice(policy, findings, facts, AS_OF).groupby("subject")["action"].agg(set).to_dict()
+    assert advised.get("000001", set()) <= advised.get("000000", set())

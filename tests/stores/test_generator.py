@@ -310,7 +310,7 @@ def test_the_money_of_every_order_adds_up(tmp_path: Path) -> None:
 def test_nothing_happened_after_the_moment_that_the_shop_was_made_for(tmp_path: Path) -> None:
     as_of = MOMENTS["while the carriers are at the door"]
     frames, _ = made(tmp_path, as_of)
-    plans = {"due_at", "starts_at", "ends_at"}
+    plans = {"due_at", "starts_at", "ends_at", "expected_at"}
     for table, frame in frames.items():
         for column in frame.columns.difference(plans):
             if isinstance(frame[column].dtype, pd.DatetimeTZDtype):

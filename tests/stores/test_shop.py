@@ -555,6 +555,18 @@ def test_a_shop_of_the_first_edition_is_brought_up_to_date_with_all_it_holds(url
     assert len(rows(old, "refunds", ["1001"])) == 3
 
 
+def test_a_shop_of_the_second_edition_gets_the_tables_of_stock(url: str, returns: EmbeddedShop) -> None:
+    before = {table: rows(returns, table) for table in ("orders", "order_lines", "returns", "refunds")}
+    stock = ("inventory_levels", "purchase_orders", "product_signals", "product_states")
+    with sqlite3.connect(returns.path) as connection:
+        connection.executescript("".join(f"DROP TABLE {table};" for table in stock) + "PRAGMA user_version = 2")
+    again = EmbeddedShop(url, now=lambda: LATER)
+    assert all(rows(again, table).empty for table in stock)
+    for table, held in before.items():
+        kept = rows(again, table)
+        pd.testing.assert_frame_equal(kept.drop(columns="observed_at"), held.drop(columns="observed_at"))
+
+
 def test_the_shops_tables_are_not_the_ledgers() -> None:
     import control_tower.ledger.tables
 

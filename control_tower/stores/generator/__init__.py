@@ -11,6 +11,7 @@ from control_tower.nouns import Shop
 from control_tower.stores.generator.truth import (
     KINDS,
     RETURN_KINDS,
+    STOCK_KINDS,
     SUBSCRIPTION_KINDS,
     DirtyRow,
     MissedPickup,
@@ -22,8 +23,12 @@ from control_tower.stores.shop import PROFILE, sqlite_file
 if TYPE_CHECKING:
     import pyarrow as pa
 
+STOCK, SUBSCRIPTIONS = 1, 2
+"""With the seed, what each of these is drawn by."""
+
 __all__ = [
-    "KINDS", "RETURN_KINDS", "SUBSCRIPTION_KINDS", "DirtyRow", "MissedPickup", "Rates", "Truth", "generate", "parquet",
+    "KINDS", "RETURN_KINDS", "STOCK_KINDS", "SUBSCRIPTION_KINDS",
+    "DirtyRow", "MissedPickup", "Rates", "Truth", "generate", "parquet",
 ]  # fmt: skip
 
 
@@ -103,6 +108,9 @@ def make(
     from control_tower.stores.generator.return_scene import ReturnScene
     from control_tower.stores.generator.rows import Rows
     from control_tower.stores.generator.scene import Scene
+    from control_tower.stores.generator.stock import Stock
+    from control_tower.stores.generator.stock_plants import Plants
+    from control_tower.stores.generator.stock_rows import stock_tables
     from control_tower.stores.generator.subscription_rows import add_subscriptions
     from control_tower.stores.generator.timeline import choose_pickups, draw
 
@@ -123,7 +131,12 @@ def make(
     plant_returns(sent_back, rates)
     settle_returns(sent_back)
     returns = ReturnRows(sent_back).write(tables)
+    # Each with chances of its own, so that orders and returns are what they are without it.
+    stock = Stock(rows, np.random.default_rng([seed, STOCK]))
+    plants = Plants(stock, rows.promoted)
+    plants.all(rates)
+    tables |= stock_tables(stock, tables["campaigns"])
+    subscribed = add_subscriptions(tables, scene, rows, rates, np.random.default_rng([seed, SUBSCRIPTIONS]))
     truth = scene.truth(rows.ids, pickups, soiled, returns, as_of, seed)
-    # With chances of their own, so that orders and returns are what they are without them.
-    subscribed = add_subscriptions(tables, scene, rows, rates, np.random.default_rng([seed, 1]))
-    return tables, truth.model_copy(update={"planted": truth.planted | {"subscriptions": subscribed}})
+    planted = truth.planted | {"inventory": plants.truth(), "subscriptions": subscribed}
+    return tables, truth.model_copy(update={"planted": planted, "unstocked": tuple(sorted(plants.unstocked))})

@@ -35,6 +35,7 @@ class Rows:
         ids: the order ids, as text, all of one length.
         totals: what each order costs, in minor units.
         customers: the number of each order's customer.
+        promoted: the numbers of the products that the campaign calendar promotes, once the tables are made.
     """
 
     def __init__(self, timeline: Timeline, clock: Clock, currency: str, chance: Generator) -> None:
@@ -46,6 +47,7 @@ class Rows:
         amounts = self.basket.quantity * self.basket.unit_amount
         self.totals = np.bincount(self.basket.order, amounts, len(timeline)).astype(np.int64)
         self.customers: Numbers = np.zeros(len(timeline), np.int64)
+        self.promoted: Numbers = np.zeros(0, np.int64)
 
     def tables(self) -> dict[str, pa.Table]:
         """Every canonical table, in order of its primary key."""
@@ -250,13 +252,14 @@ class Rows:
     def _campaigns(self) -> pa.Table:
         """Two weeks of promotion each, some past, some running, some to come."""
         clock, number = self.clock, np.arange(8)
+        self.promoted = self.chance.integers(1, shelf.SKUS, 8) - 1
         starts = clock.at(clock.today + (number * 14 - 84).astype("timedelta64[D]"), 0.0)
         return self.table(
             "campaigns",
             {
                 "campaign_id": np.array([f"campaign-{code + 1}" for code in number]),
                 "name": np.array([f"Fortnight {code + 1}" for code in number]),
-                "sku": np.array([f"SKU-{code:03}" for code in self.chance.integers(1, shelf.SKUS, 8)]),
+                "sku": sku_ids(self.promoted),
                 "starts_at": starts,
                 "ends_at": starts + span(14 * 24.0),
             },

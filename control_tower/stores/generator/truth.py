@@ -50,13 +50,24 @@ SUBSCRIPTION_KINDS = (
 )
 """What is planted in subscriptions; what is refused for good and tried again, or ships unpaid, is refused, too."""
 
+STOCK_KINDS = (
+    "cover_below_inbound",
+    "oversell",
+    "stockout_while_promoted",
+    "late_replenishment",
+    "stock_mismatch",
+    "rising_availability_questions",
+)
+"""What is planted in stock; what is oversold, or promoted and gone, runs out before more arrives, too."""
+
 
 class Rates(Noun):
     """How much is planted: a share of the orders for each kind, and a number of missed pick-ups.
 
     A kind with a share above 0 is planted at least once, as far as there are orders to plant it in. Of
     repeat returners there are so many customers; of spikes there are two, with so many returns together,
-    where enough of a product is sold to tell them from chance.
+    where enough of a product is sold to tell them from chance. Of what is planted in stock there are so
+    many products, as far as there are enough that sell.
     """
 
     stuck_order: float = Field(default=0.005, ge=0, le=0.1)
@@ -85,6 +96,13 @@ class Rates(Noun):
     no_method: float = Field(default=0.001, ge=0, le=0.1)
     shipment_unpaid: float = Field(default=0.002, ge=0, le=0.1)
     subscription_contradiction: float = Field(default=0.001, ge=0, le=0.1)
+    cover_below_inbound: int = Field(default=4, ge=0, le=20)
+    oversell: int = Field(default=2, ge=0, le=20)
+    stockout_while_promoted: int = Field(default=2, ge=0, le=20)
+    late_replenishment: int = Field(default=4, ge=0, le=20)
+    stock_mismatch: int = Field(default=4, ge=0, le=20)
+    rising_availability_questions: int = Field(default=3, ge=0, le=20)
+    unstocked: int = Field(default=2, ge=0, le=20)
 
 
 class MissedPickup(Noun):
@@ -114,12 +132,14 @@ class Truth(Noun):
     seed: int
     planted: dict[str, dict[str, tuple[str, ...]]]
     """Lane -> kind -> ids of everything that it holds for, sorted: orders for fulfilment, returns for returns,
-    subscriptions for subscriptions.
+    subscriptions for subscriptions, products, and products and their orders, for inventory.
 
     An id may be under several kinds.
     """
     missed_pickups: tuple[MissedPickup, ...]
     dirty: tuple[DirtyRow, ...]
+    unstocked: tuple[str, ...] = ()
+    """Products that sell, and whose stock nobody counted: what is promised of them is unknown."""
 
     @property
     def kinds(self) -> dict[str, tuple[str, ...]]:
@@ -140,6 +160,11 @@ class Truth(Noun):
     def subscription_pairs(self) -> pd.DataFrame:
         """Columns subscription_id and kind, sorted: one row for every kind that holds for a subscription."""
         return _pairs(self.planted["subscriptions"], "subscription_id")
+
+    @property
+    def stock_pairs(self) -> pd.DataFrame:
+        """Columns promise_id and kind, sorted: one row for every kind that holds for a product, or an order of it."""
+        return _pairs(self.planted["inventory"], "promise_id")
 
     def save(self, made: Path) -> Path:
         """Write it beside a shop's file or a folder of Parquet, where no source reads."""

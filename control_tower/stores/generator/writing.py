@@ -17,9 +17,10 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from control_tower.errors import StoreError
 from control_tower.joins import quoted
 from control_tower.nouns import Shop
+from control_tower.stores.base import ShopRow
 from control_tower.stores.columns import EPOCH, MICROSECOND
 from control_tower.stores.editions import EDITION
-from control_tower.stores.tables import CANONICAL, ShopRow, key_of
+from control_tower.stores.tables import CANONICAL, key_of
 
 ROWS_AT_A_TIME = 50_000
 
