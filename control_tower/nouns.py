@@ -48,13 +48,19 @@ class Action(StrEnum):
 
 
 class Measure(StrEnum):
-    """What a team can be advised to do about a product. No hands here take any of them."""
+    """What a team can be advised to do. No hands here take any of them."""
 
     suppress_recommendations = "suppress_recommendations"
     lower_ranking = "lower_ranking"
     change_message = "change_message"
     pause_ads = "pause_ads"
     set_backorder = "set_backorder"
+    ask_for_method = "ask_for_method"
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes what there is, and so has something to put back; who asks changes nothing."""
+        return self is not Measure.ask_for_method
 
 
 class Answer(StrEnum):
@@ -124,6 +130,7 @@ class Finding(Noun):
     sentence: str
     values: dict[str, JsonValue]
     missing: tuple[str, ...] = ()
+    ask: dict[str, str] = Field(default={}, description="whom to ask for each fact that is missing")
 
 
 class Told(NamedTuple):
@@ -150,12 +157,25 @@ def told_once(findings: Iterable[Finding]) -> list[Told]:
     return [Told(same[0], tuple(dict.fromkeys(one.subject for one in same))) for same in alike.values()]
 
 
+class Link(Noun):
+    """Something that orders share, as a card or a device, and some of the orders that share it."""
+
+    hop: int = Field(description="1 where an order of the case shares it, 2 where a neighbour of one does")
+    shares: str = Field(description="what sort of thing it is: customer, email, card, device, ip or address")
+    value: str = Field(description="its hash or fingerprint")
+    orders: int = Field(description="how many orders share it in all")
+    own: tuple[str, ...] = Field(description="the orders that it is reached from: of the case, or neighbours of one")
+    others: tuple[str, ...] = Field(description="the orders that it leads to")
+
+
 class Evidence(Noun):
     """What is known of the subjects of one case: the facts that rules read, as they were at `as_of`."""
 
     as_of: AwareDatetime
     facts: tuple[dict[str, JsonValue], ...]
     tables: dict[str, str] = Field(description="digest of each accepted table by contract name")
+    links: tuple[Link, ...] = Field(default=(), description="what its orders share with others")
+    picture: str = Field(default="", description="digest of the links drawn; none, where there are none")
 
 
 class Risk(Noun):
@@ -179,9 +199,9 @@ class Advice(Noun):
     reason: str
     evidence: dict[str, JsonValue] = Field(description="the facts that it rests on, with their values")
     expires_at: AwareDatetime = Field(description="from when on it is no longer advised, and what was done is undone")
-    prior_of: str = Field(description="the fact that holds what the measure changes")
+    prior_of: str = Field(description="the fact that holds what the measure changes; empty where it changes nothing")
     prior: JsonValue = Field(description="its value when the advice was given")
-    counter: str = Field(description="what puts the prior value back")
+    counter: str = Field(description="what puts the prior value back; empty where nothing is to be put back")
 
 
 class Case(Noun):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from control_tower.keeping.step import open_archive
 from control_tower.ledger import open_ledger
 from control_tower.ledger.cases import Dossier, dossier, queue, waiting_proposals
 from control_tower.ledger.effects import list_effects
 from control_tower.ledger.tables import CaseRow, ProposalRow
-from control_tower.nouns import Money, Proposal
+from control_tower.nouns import Case, Money, Proposal
 from control_tower.settings import settings
 from desk.show import as_json, out, printable, table
 from tasks.brief import brief
+from tasks.customer_note import delay_note, visible
 
 
 def _money(row: CaseRow) -> str:
@@ -78,10 +80,13 @@ def _waiting(row: ProposalRow) -> dict[str, object]:
 def show_case(handle: str, *, json: bool) -> None:
     """All the book holds on one case."""
     held = dossier(open_ledger(settings().ledger), handle)
+    note = _note(held.case)
     if json:
         as_json(
             {
                 "case": held.case.model_dump(mode="json"),
+                "picture": _picture(held.case),
+                "customer_note": note,
                 "standing": held.row.standing,
                 "closed_reason": held.row.closed_reason,
                 "proposals": [_waiting(row) for row in held.proposals],
@@ -95,7 +100,44 @@ def show_case(handle: str, *, json: bool) -> None:
 
     waiting = tuple(_proposal(row) for row in held.proposals if row.standing == "waiting")
     out.print(Markdown(printable(brief(held.case, waiting))))
+    _show_links(held.case)
+    if note:
+        out.print("If the customer asks, and for no other reason than any delay:", highlight=False)
+        out.print(note, markup=False, highlight=False)
     _show_standing(held)
+
+
+def _note(case: Case) -> str:
+    """What its customer may be told; nothing where it is not about one order that is still here."""
+    facts = case.evidence.facts
+    if case.about != "order" or len(case.subjects) != 1 or not facts:
+        return ""
+    return delay_note(visible(facts[0], case.shop))
+
+
+def _picture(case: Case) -> str:
+    """Where the picture of its links is kept; nothing where it has none."""
+    digest = case.evidence.picture
+    return open_archive(settings().artifacts).path("pictures", digest, "svg") if digest else ""
+
+
+def _show_links(case: Case) -> None:
+    """What its orders share with others, as a tree: what is shared, who shares it, and whom that leads to."""
+    if not case.evidence.links:
+        return
+    from rich.text import Text
+    from rich.tree import Tree
+
+    tree = Tree(Text(f"What its orders shared with others as of {case.evidence.as_of:%Y-%m-%d %H:%M} UTC"))
+    for hop in (1, 2):
+        for one in (one for one in case.evidence.links if one.hop == hop):
+            words = f"{'and from there ' if hop == 2 else ''}{one.shares} {one.value}, by {one.orders:,} orders"
+            branch = tree.add(Text(printable(words)))
+            for label, names in (("from", one.own), ("to", one.others)):
+                if names:
+                    branch.add(Text(printable(f"{label} {', '.join(names)}")))
+    out.print(tree)
+    out.print(f"drawn in {_picture(case)}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _show_standing(held: Dossier) -> None:

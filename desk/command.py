@@ -52,7 +52,7 @@ Name = Annotated[str, typer.Option("--as", envvar="TOWER_APPROVER", help="Your e
 @app.command()
 def run(
     lane: Annotated[str, typer.Argument(help="The lane, as in fulfilment.")],
-    source: Annotated[str, typer.Option(help="shop, or folder:PATH.")] = "shop",
+    source: Annotated[str, typer.Option(help="shop, folder:PATH, shopify:PATH or stripe:PATH.")] = "shop",
     mapping: Annotated[str | None, typer.Option(help="Mapping file, or the name of a shipped one.")] = None,
     as_of: Annotated[str | None, typer.Option("--as-of", help="A moment: 2018-09-03T18:00, or with an offset.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Find and score; open nothing.")] = False,
@@ -84,6 +84,19 @@ def case(
     from desk.cases import show_case
 
     show_case(id, json=json)
+
+
+@app.command()
+def dispute(
+    id: Annotated[str, typer.Argument(help="The dispute's id, as its source names it.")],
+    source: Annotated[str, typer.Option(help="shop, folder:PATH, shopify:PATH or stripe:PATH.")] = "shop",
+    mapping: Annotated[str | None, typer.Option(help="Mapping file, or the name of a shipped one.")] = None,
+    json: Json = False,
+) -> None:
+    """Show the evidence form of a dispute: each field filled from evidence, or listed as missing."""
+    from desk.disputes import show_dispute
+
+    show_dispute(id, source, mapping, json=json)
 
 
 @app.command()
@@ -201,7 +214,7 @@ def contract_test(json: Json = False) -> None:
 @contracts.command("docs")
 def contract_docs(
     lane: Annotated[str, typer.Argument(help="The lane whose evidence is checked.")] = "fulfilment",
-    source: Annotated[str, typer.Option(help="shop, or folder:PATH.")] = "shop",
+    source: Annotated[str, typer.Option(help="shop, folder:PATH, shopify:PATH or stripe:PATH.")] = "shop",
     mapping: Annotated[str | None, typer.Option(help="Mapping file, or the name of a shipped one.")] = None,
     as_of: Annotated[str | None, typer.Option("--as-of", help="A moment.")] = None,
 ) -> None:

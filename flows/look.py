@@ -12,6 +12,7 @@ from tasks.entitle import entitle
 from tasks.gather import gather
 from tasks.judge import judge
 from tasks.lane import Lane
+from tasks.neighbourhood import link
 from tasks.open_cases import form_cases, form_proposals, open_cases
 from tasks.recommend import recommend
 from tasks.report import LaneReport, report
@@ -44,7 +45,8 @@ def look(lane: Lane, source: str, mapping: str | None, as_of: datetime | None, d
     advised = advise(findings, facts, rules, accepted) if any(rule.advise for rule in rules.rules) else None
     if dry_run:
         return report(lane.name, accepted, findings, recommended, rules.kinds, advised=advised)
-    cases = form_cases(scored, findings, facts, rules, accepted, advised)
+    linked = link(scored, accepted) if lane.linked else None
+    cases = form_cases(scored, findings, facts, rules, accepted, advised, linked)
     proposals = form_proposals(recommended, cases, rules, source, mapping, accepted, replay=as_of is not None)
     opened = open_cases(lane.name, cases, proposals, findings, accepted)
     ask(lane.name, accepted.shop.id)

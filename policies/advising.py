@@ -20,7 +20,7 @@ def advice(policy: Policy, findings: pd.DataFrame, facts: pd.DataFrame, as_of: d
     """The measures that the policy advises.
 
     Only an answer of yes advises, only where the measure's own condition is yes, and only where what it
-    changes is known: what nobody knows can't be put back. Two rules that advise one measure for one
+    changes, if anything, is known: what nobody knows can't be put back. Two rules that advise one measure for one
     subject advise it once, in the words of the earlier rule. Below the rung `recommend` there are none.
 
     Args:
@@ -44,11 +44,14 @@ def advice(policy: Policy, findings: pd.DataFrame, facts: pd.DataFrame, as_of: d
 
 def _advised(policy: Policy, rule: Rule, advised: Advised, facts: pd.DataFrame, as_of: date | None) -> pd.DataFrame:
     columns = columns_of(policy, facts, as_of)
-    shown = [*slots(advised.reason, policy.catalogue), *slots(advised.counter, policy.catalogue)]
+    prior, counter = advised.prior, advised.counter or ""
+    shown = [*slots(advised.reason, policy.catalogue), *slots(counter, policy.catalogue)]
     conditions = [policy.expression(text) for text in (rule.when, advised.when) if text]
-    named = {policy.subject, "currency", *shown, *(name for one in conditions for name in one.names), advised.prior}
-    known = holds(policy, f"known({advised.prior})", facts, as_of)
-    chosen = facts[known & holds(policy, advised.when, facts, as_of)]
+    named = {policy.subject, "currency", *shown, *(name for one in conditions for name in one.names)}
+    chosen = facts[holds(policy, advised.when, facts, as_of)]
+    if prior is not None:
+        named |= {prior}
+        chosen = chosen[holds(policy, f"known({prior})", chosen, as_of)]
     kept = chosen[[name for name in policy.columns if name in named]]
     rows: list[dict[Any, Any]] = [{**row, **columns.thresholds} for row in kept.to_dict("records")]
     rests_on = sorted(named - {policy.subject, "currency"})
@@ -61,9 +64,9 @@ def _advised(policy: Policy, rule: Rule, advised: Advised, facts: pd.DataFrame, 
             "reason": [render(advised.reason, row) for row in rows],
             "evidence": [canonical({name: plain(row[name]) for name in rests_on}).decode() for row in rows],
             "expires_after": advised.expires_after,
-            "prior_of": advised.prior,
-            "prior": [canonical(plain(row[advised.prior])).decode() for row in rows],
-            "counter": [render(advised.counter, row) for row in rows],
+            "prior_of": prior or "",
+            "prior": [canonical(plain(row[prior]) if prior else None).decode() for row in rows],
+            "counter": [render(counter, row) for row in rows],
         },
         columns=list(COLUMNS),
     ).astype("str")

@@ -53,6 +53,9 @@ def _policy(policy: Policy) -> Iterator[Fault]:
             yield from _same_facts(policy, document, earlier)
         earlier |= {name: kind for document in documents for name, kind in document.concluded.items()}
     yield from _lists(policy)
+    for number, offer in enumerate(policy.propose):
+        yield from _remedy(policy, offer, ("propose", number))
+        yield from _known(("propose", number, "score_at_least"), offer.score_at_least, policy.thresholds, "threshold")
 
 
 def _lists(policy: Policy) -> Iterator[Fault]:
@@ -224,8 +227,10 @@ def _remedy(policy: Policy, remedy: Remedy, here: Place) -> Iterator[Fault]:
 
 
 def _advised(policy: Policy, advised: Advised, here: Place) -> Iterator[Fault]:
-    yield from _known((*here, "prior"), advised.prior, policy.columns, "fact")
     yield from _tried((*here, "reason"), partial(slots, advised.reason, policy.catalogue))
+    if advised.prior is None or advised.counter is None:
+        return
+    yield from _known((*here, "prior"), advised.prior, policy.columns, "fact")
     try:
         shown = slots(advised.counter, policy.catalogue)
     except PolicyError as fault:

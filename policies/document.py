@@ -26,6 +26,7 @@ from policies.terms import (
     Identifier,
     InForce,
     Listing,
+    Offer,
     Rule,
     Rung,
     Situation,
@@ -133,6 +134,7 @@ class Policy(Document):
     urgency: Urgency
     due: Due
     rules: tuple[Rule, ...] = Field(min_length=1, max_length=60)
+    propose: tuple[Offer, ...] = Field(default=(), description="what is proposed about whatever scores enough")
     as_of: date | None = Field(default=None, description="the day it was read for; no part of its content")
     bound: dict[str, tuple[Entitlement, ...]] = Field(
         default={}, description="every served version of the documents it reads, their extensions included"
@@ -211,4 +213,5 @@ def expressions_of(document: Document) -> list[tuple[tuple[Any, ...], str]]:
         found += [((*here, "merge", "when"), rule.merge.when)] if rule.merge else []
     if isinstance(document, Policy):
         found += [(("floors", number, "when"), floor.when) for number, floor in enumerate(document.floors)]
+        found += [(("propose", number, "when"), offer.when) for number, offer in enumerate(document.propose)]
     return [(place, text) for place, text in found if text is not None]

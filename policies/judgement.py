@@ -99,6 +99,7 @@ def explain(policy: Policy, kind: str, facts: Mapping[str, Any], as_of: date) ->
         sentence=_sentence(policy, rule, said, lacked, row),
         values={name: plain(row.get(name)) for name in sorted(shown)},
         missing=lacked,
+        ask={name: policy.facts[name].owner for name in lacked if name in policy.facts},
     )
 
 

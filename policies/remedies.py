@@ -9,8 +9,9 @@ import pandas as pd
 from control_tower.nouns import canonical
 from policies.document import Policy
 from policies.judgement import columns_of, holds, plain
+from policies.risk import scored_surely
 from policies.sentences import render, slots
-from policies.terms import Remedy, Rule, Rung
+from policies.terms import Offer, Remedy, Rung
 
 COLUMNS = ("subject", "order_id", "kind", "action", "target", "amount", "currency", "reason", "rests_on")
 TEXT = ("subject", "order_id", "kind", "action", "target", "currency", "reason", "rests_on")
@@ -21,7 +22,8 @@ def proposals(policy: Policy, findings: pd.DataFrame, facts: pd.DataFrame, as_of
 
     Only an answer of yes proposes, only where the remedy's own condition is yes and its target is
     known, and a refund only of a known amount above zero. Two rules that ask for one action on one
-    target ask once, in the words of the earlier rule. Below the rung `recommend` there are none.
+    target ask once, in the words of the earlier rule; what the score asks for comes last. Below the
+    rung `recommend` there are none.
 
     Args:
         findings: what `judge` found in these very facts.
@@ -38,9 +40,24 @@ def proposals(policy: Policy, findings: pd.DataFrame, facts: pd.DataFrame, as_of
             said = findings[(findings["kind"] == rule.kind) & (findings["answer"] == "yes")]
             for remedy in rule.propose if len(said) else ():
                 found = facts[_read(policy, remedy)].take(said["row"].to_numpy())
-                parts.append(_proposed(policy, rule, remedy, found, as_of))
+                parts.append(_proposed(policy, rule.kind, remedy, found, as_of))
+        for offer in policy.propose:
+            over = scoring(policy, offer, findings, facts, as_of)
+            found = facts[_read(policy, offer)].take(over["row"].to_numpy())
+            parts.append(_proposed(policy, over["kind"].set_axis(found.index), offer, found, as_of))
     once = pd.concat(parts, ignore_index=True).drop_duplicates(["subject", "action", "target"], keep="first")
     return once.sort_values(["subject", "kind", "action"], kind="stable", ignore_index=True)
+
+
+def scoring(
+    policy: Policy, offer: Offer, findings: pd.DataFrame, facts: pd.DataFrame, as_of: date | None = None
+) -> pd.DataFrame:
+    """The subjects whose score reaches what an offer asks, by what is known: row, kind that leads, points."""
+    day = as_of or policy.as_of
+    enough = policy.thresholds_on(day)[offer.score_at_least]
+    assert day is not None  # noqa: S101 - or there are no thresholds; narrows the type
+    scored = scored_surely(policy, findings, facts, day)
+    return scored[scored["points"] >= enough].reset_index(drop=True)
 
 
 def _read(policy: Policy, remedy: Remedy) -> list[str]:
@@ -51,7 +68,9 @@ def _read(policy: Policy, remedy: Remedy) -> list[str]:
     return [name for name in policy.columns if name in named]
 
 
-def _proposed(policy: Policy, rule: Rule, remedy: Remedy, facts: pd.DataFrame, as_of: date | None) -> pd.DataFrame:
+def _proposed(
+    policy: Policy, kind: str | pd.Series[str], remedy: Remedy, facts: pd.DataFrame, as_of: date | None
+) -> pd.DataFrame:
     columns = columns_of(policy, facts, as_of)
     amount = columns.integers(remedy.amount) if remedy.amount else pd.Series(pd.NA, facts.index, dtype="Int64")
     chosen = holds(policy, remedy.when, facts, as_of) & facts[remedy.target].notna()
@@ -64,7 +83,7 @@ def _proposed(policy: Policy, rule: Rule, remedy: Remedy, facts: pd.DataFrame, a
     return _rows(
         found,
         subject=found[policy.subject],
-        kind=rule.kind,
+        kind=kind if isinstance(kind, str) else kind[chosen],
         action=remedy.action.value,
         target=found[remedy.target],
         amount=amount[chosen],

@@ -7,7 +7,7 @@ brings no money. Findings of one family score no more than the family's cap.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ import pandas as pd
 from control_tower.errors import PolicyError
 from control_tower.nouns import Shop
 from policies.business_time import due_after
-from policies.document import Policy
+from policies.document import Policy, day_of
 from policies.judgement import SEVERITIES, Codes, columns_of, subject_rank
 from policies.truth import Columns, evaluate
 from policies.verdict import EPOCH
@@ -71,7 +71,7 @@ def score(policy: Policy, findings: pd.DataFrame, facts: pd.DataFrame, as_of: da
     allowed = _listed(policy, found, columns, "allow", as_of)
     found = found._replace(severity=np.where(allowed, len(SEVERITIES) - 1, found.severity))
     row = found.row[found.starts]
-    points = _points(policy, found, allowed)
+    points = _points(policy, found, _excused(policy, found, columns, as_of))
     severity = np.minimum(found.worst(found.severity), _banded(policy, points))
     severity = np.minimum(severity, _floors(policy, columns)[row])
     severity[found.most(_listed(policy, found, columns, "block", as_of))] = 0
@@ -97,6 +97,29 @@ def score(policy: Policy, findings: pd.DataFrame, facts: pd.DataFrame, as_of: da
     return scored.iloc[np.argsort(subject_rank(policy, facts)[row], kind="stable")].reset_index(drop=True)
 
 
+def scored_surely(policy: Policy, findings: pd.DataFrame, facts: pd.DataFrame, as_of: date) -> pd.DataFrame:
+    """What each subject scores by what is known alone: only findings that are a yes count.
+
+    Who may be on a list, for want of the name, is taken to be on it: missing evidence adds nothing.
+
+    Returns:
+        One row for each subject with a yes: row (position in `facts`), kind (of the leading finding), points.
+    """
+    found = _arranged(policy, findings[findings["answer"] == "yes"], facts)
+    columns = columns_of(policy, facts, as_of)
+    points = _points(policy, found, _excused(policy, found, columns, as_of, perhaps=True))
+    kinds = np.array(policy.kinds, dtype=object)[found.leading]
+    return pd.DataFrame({"row": found.row[found.starts], "kind": pd.Series(kinds, dtype="str"), "points": points})
+
+
+def _excused(policy: Policy, found: Found, columns: Columns, as_of: date, *, perhaps: bool = False) -> Flags:
+    """The findings that score nothing: of whom is allowed or trusted, and not blocked."""
+    excused = _listed(policy, found, columns, "allow", as_of, perhaps=perhaps)
+    excused |= _listed(policy, found, columns, "trusted", as_of, perhaps=perhaps)
+    blocked = found.most(_listed(policy, found, columns, "block", as_of))
+    return np.asarray(excused & ~np.repeat(blocked, np.diff(np.append(found.starts, len(found.row)))))
+
+
 def _arranged(policy: Policy, findings: pd.DataFrame, facts: pd.DataFrame) -> Found:
     rule = pd.Categorical(findings["kind"], categories=policy.kinds).codes.astype(np.int64)
     row = findings["row"].to_numpy(dtype=np.int64)
@@ -112,13 +135,14 @@ def _arranged(policy: Policy, findings: pd.DataFrame, facts: pd.DataFrame) -> Fo
     return Found(row, rule[arranged], yes[arranged], severity[arranged], starts)
 
 
-def _listed(policy: Policy, found: Found, columns: Columns, says: str, as_of: datetime) -> Flags:
-    """The findings about somebody or something that a list of this sort names, today."""
+def _listed(policy: Policy, found: Found, columns: Columns, says: str, as_of: date, *, perhaps: bool = False) -> Flags:
+    """The findings about somebody or something that a list of this sort names, today; or may name, `perhaps`."""
     listed = np.zeros(len(found.row), dtype=bool)
     for listing in policy.lists:
-        if listing.says == says and (listing.until is None or as_of.astimezone(UTC).date() <= listing.until):
+        held = listing.until is None or day_of(as_of) <= listing.until
+        if listing.says == says and listing.members and held:
             words = columns.words(listing.fact)
-            named = np.append(words.vocabulary.isin(listing.members), False)[words.codes][found.row]
+            named = np.append(words.vocabulary.isin(listing.members), perhaps)[words.codes][found.row]
             spoken_of = np.array([not listing.kinds or rule.kind in listing.kinds for rule in policy.rules])
             listed |= named & spoken_of[found.rule]
     return listed

@@ -199,18 +199,28 @@ class Floor(Term):
 
 
 class Listing(Term):
-    """Names that somebody wrote down: `block` is never less than sev1, `allow` never more than sev3.
+    """Names that somebody wrote down, whose list it is, and why: what is on it is told, and nobody is judged by it.
 
-    A block beats an allow, and so does a floor.
+    `block` is never less than sev1. `allow` is never more than sev3, and scores nothing. `trusted` leaves the
+    severity of each finding and takes away its score, of the kinds that it names. A block on any finding about
+    a subject undoes what the others do for it, and a floor holds whatever they say.
     """
 
     id: Identifier
     means: str = Field(min_length=5)
     fact: Identifier
     members: tuple[str, ...]
-    says: Literal["allow", "block"]
+    says: Literal["allow", "block", "trusted"]
+    owner: str = Field(min_length=2)
+    because: str = Field(min_length=5)
     kinds: tuple[str, ...] = Field(default=(), description="the kinds it speaks of; all when left out")
     until: date | None = None
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.says == "trusted" and not self.kinds:
+            raise ValueError("trust is of some kinds; name them")
+        return self
 
 
 class Due(Term):
@@ -258,6 +268,15 @@ class Remedy(Term):
     rests_on: tuple[str, ...] = Field(min_length=1)
 
 
+class Offer(Remedy):
+    """An action that is proposed about whatever scores so much, whichever findings make up the score.
+
+    Only answers of yes count. What may be allowed or trusted, for want of the name, is not proposed about.
+    """
+
+    score_at_least: Identifier = Field(description="the threshold that the score has to reach")
+
+
 class Advised(Term):
     """A measure that a rule advises a team to take, how long for, and how what it changes is put back."""
 
@@ -265,9 +284,18 @@ class Advised(Term):
     when: str | None = None
     owner: str = Field(min_length=2, description="the team that can take it")
     expires_after: Duration
-    prior: str = Field(description="the fact that holds what the measure changes; unknown, nothing is advised")
-    counter: str = Field(description="what puts it back, with the prior value in it")
+    prior: str | None = Field(
+        default=None, description="the fact that holds what the measure changes; unknown, nothing is advised"
+    )
+    counter: str | None = Field(default=None, description="what puts it back, with the prior value in it")
     reason: str
+
+    @model_validator(mode="after")
+    def _puts_back(self) -> Self:
+        if self.action.changes != (self.prior is not None) or self.action.changes != (self.counter is not None):
+            wanted = "needs prior and counter" if self.action.changes else "changes nothing: no prior, no counter"
+            raise ValueError(f"{self.action} {wanted}")
+        return self
 
 
 class Rule(Term):

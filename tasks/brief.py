@@ -35,11 +35,22 @@ def brief(case: Case, proposals: tuple[Proposal, ...] = ()) -> str:
     ]
     if proposed:
         proposed = ["Proposed, and waiting for a person:", "", *proposed, ""]
+    found += _asked(case)
     advised = [line for one in case.advice[:SHOWN] for line in _advised(one)]
     if advised:
         advised = ["", "Advised, and theirs to do who own it:", "", *advised]
     source = f"_evidence as of {_moment(case.evidence.as_of)}; source: template_"
     return "\n".join([f"## {escape(case.title)}", "", *proposed, *facts, *found, *advised, "", source])
+
+
+def _asked(case: Case) -> list[str]:
+    """What is missing, by whom to ask for it."""
+    owners: dict[str, dict[str, None]] = {}
+    for finding in case.findings:
+        for name, owner in finding.ask.items():
+            owners.setdefault(owner, {})[name] = None
+    lines = [f"- {escape(owner)}: {', '.join(map(escape, sorted(owners[owner])))}" for owner in sorted(owners)]
+    return ["", "Missing, and whom to ask:", "", *lines] if lines else []
 
 
 def _moment(moment: datetime) -> str:
@@ -61,10 +72,15 @@ def _finding(told: Told, *, of_many: bool) -> list[str]:
 
 def _advised(advice: Advice) -> list[str]:
     seen = ", ".join(f"{escape(name)} = {escape(str(value))}" for name, value in advice.evidence.items())
+    prior = escape(str(advice.prior))
     return [
         f"- **{advice.action.value.replace('_', ' ')}** ({escape(advice.owner)}, until {_moment(advice.expires_at)}):"
         f" {escape(advice.reason)}",
-        f"  - {escape(advice.prior_of)} was {escape(str(advice.prior))}; to undo it: {escape(advice.counter)}",
+        *(
+            [f"  - {escape(advice.prior_of)} was {prior}; to undo it: {escape(advice.counter)}"]
+            if advice.counter
+            else []
+        ),
         f"  - from {seen}",
     ]
 

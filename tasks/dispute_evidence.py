@@ -203,22 +203,31 @@ def _happenings(evidence: Evidence) -> Iterator[tuple[datetime, str, str, Row]]:
         ("orders", evidence.get("orders", ()), "placed_at", "Order {order_id} was placed."),
         ("fulfillments", _parcels(evidence), "handed_over_at", "The parcel was handed to the carrier."),
         ("fulfillments", _parcels(evidence), "delivered_at", "The parcel was delivered."),
-        ("shipment_events", _with(evidence, "code", "delivered"), "occurred_at", "The carrier's scan says delivered."),
+        (
+            "shipment_events",
+            _with(evidence, "code", "delivered", "shipment_events"),
+            "occurred_at",
+            "The carrier's scan says delivered.",
+        ),
         *(
-            ("risk_signals", _with(evidence, check, "pass"), "assessed_at", f"The issuer confirmed the {what}.")
-            for check, what in CHECKS.items()
+            ("risk_signals", _with(evidence, *said), "recorded_at", f"The issuer confirmed {what}.")
+            for said, what in CHECKS
         ),
     ]
     for table, rows, when, told in dated:
         yield from ((row[when], told.format_map(row), table, row) for row in rows if row.get(when))
 
 
-def _with(evidence: Evidence, column: str, value: str) -> list[Row]:
-    table = "shipment_events" if column == "code" else "risk_signals"
+def _with(evidence: Evidence, column: str, value: str, table: str = "risk_signals") -> list[Row]:
     return [row for row in evidence.get(table, ()) if row.get(column) == value]
 
 
-CHECKS = {"address_check": "street", "postcode_check": "postcode", "code_check": "security code"}
+CHECKS = (
+    (("avs", "match"), "the billing address"),
+    (("avs", "address_only"), "the street of the billing address"),
+    (("avs", "postcode_only"), "the postcode of the billing address"),
+    (("cvv", "match"), "the security code"),
+)
 FORM: dict[str, Asked] = {
     "access_activity_log": Asked("log of the customer's use of the service", "commerce-platform"),
     "billing_address": Asked("billing address of the order", "commerce-platform", _column("buyers", "billing_address")),

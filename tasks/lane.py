@@ -15,8 +15,11 @@ class Lane:
     signals: str
     whole: bool = False
     """A fact of one order may rest on other orders, so that a second look at it takes all of the evidence."""
+    linked: bool = False
+    """What the orders of a case share with others is found, and drawn."""
 
 
-def lane(name: str, flow_file: str, *tables: str, whole: bool = False) -> Lane:
+def lane(name: str, flow_file: str, *tables: str, whole: bool = False, linked: bool = False) -> Lane:
     """The lane of a flow file, with the signals that lie beside it."""
-    return Lane(name=name, tables=tables, signals=Path(flow_file).with_suffix(".sql").read_text(), whole=whole)
+    signals = Path(flow_file).with_suffix(".sql").read_text()
+    return Lane(name=name, tables=tables, signals=signals, whole=whole, linked=linked)

@@ -13,9 +13,22 @@ from control_tower.keeping import Kept, Nouns
 from control_tower.keeping.step import open_archive, step
 from control_tower.ledger import open_ledger
 from control_tower.ledger.cases import newest_view, record_cases, record_proposals
-from control_tower.nouns import Action, Advice, Case, Evidence, Finding, Money, Noun, Proposal, Risk, digest_of
+from control_tower.nouns import (
+    Action,
+    Advice,
+    Case,
+    Evidence,
+    Finding,
+    Link,
+    Money,
+    Noun,
+    Proposal,
+    Risk,
+    digest_of,
+)
 from control_tower.settings import settings
 from policies import Policy
+from tasks.neighbourhood import Neighbourhoods, linked_of
 from tasks.validate import Accepted
 
 if TYPE_CHECKING:
@@ -47,9 +60,20 @@ class Opened(Noun):
 
 @step
 def form_cases(
-    scored: Kept, findings: Kept, facts: Kept, policy: Policy, accepted: Accepted, advised: Kept | None = None
+    scored: Kept,
+    findings: Kept,
+    facts: Kept,
+    policy: Policy,
+    accepted: Accepted,
+    advised: Kept | None = None,
+    linked: Neighbourhoods | None = None,
 ) -> Nouns[Case]:
-    """Make a `Case` of each scored row, with its findings explained, what is advised, and the facts they rest on."""
+    """Make a `Case` of each scored row, with its findings explained and the facts they rest on.
+
+    Args:
+        advised: what policy advises teams, in a lane that advises.
+        linked: what its orders share with others, in a lane that looks at that.
+    """
     archive = open_archive(settings().artifacts)
     cases = archive.frame(scored)
     known = archive.frame(facts)
@@ -64,7 +88,13 @@ def form_cases(
     rows = {row[policy.subject]: row for row in plain_rows(needed.drop(columns="row"))}
     tables = {name: kept.digest for name, kept in accepted.frames.items()}
     advice = advice_by_subject(archive.frame(advised)) if advised else {}
-    return Nouns([_case(row, answers, advice, rows, tables, policy, accepted) for row in plain_rows(cases)])
+    links = archive.frame(linked.links).groupby("case_id") if linked else None
+    formed = []
+    for row in plain_rows(cases):
+        drawn = linked.pictures.get(row["id"], "") if linked else ""
+        shared = linked_of(links.get_group(row["id"])) if links is not None and drawn else ()
+        formed.append(_case(row, answers, advice, rows, tables, policy, accepted, shared, drawn))
+    return Nouns(formed)
 
 
 def advice_by_subject(advised: pd.DataFrame) -> dict[str, list[Advice]]:
@@ -84,6 +114,8 @@ def _case(
     tables: dict[str, str],
     policy: Policy,
     accepted: Accepted,
+    links: tuple[Link, ...],
+    picture: str,
 ) -> Case:
     subjects = tuple(row["subjects"])
     shown = subjects[:SHOWN]  # a burst of ten thousand orders is one case that a person can still read
@@ -108,7 +140,13 @@ def _case(
             if kind in row["kinds"] or answer == "unknown"
         ),
         advice=tuple(one for subject in subjects for one in advice.get(subject, ()) if one.kind in row["kinds"]),
-        evidence=Evidence(as_of=accepted.as_of, facts=tuple(facts[subject] for subject in shown), tables=tables),
+        evidence=Evidence(
+            as_of=accepted.as_of,
+            facts=tuple(facts[subject] for subject in shown),
+            tables=tables,
+            links=links,
+            picture=picture,
+        ),
         risk=Risk(
             severity=row["severity"],
             score=int(row["score"]),

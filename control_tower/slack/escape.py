@@ -33,12 +33,14 @@ def _seen(text: str) -> list[str]:
     stacked = 0
     for character in text:
         category = unicodedata.category(character)
+        if category in ("Cf", "Cs") or character in _BLANK:
+            continue  # and starts no new stack: marks on both sides of it are on one letter
         stacked = stacked + 1 if category in ("Mn", "Me") else 0
         if category in ("Cc", "Zl", "Zp"):
             seen.append(" ")
         elif category in ("Co", "Cn"):
             seen.append("\ufffd")
-        elif category not in ("Cf", "Cs") and character not in _BLANK and stacked <= _STACKED:
+        elif stacked <= _STACKED:
             seen.append(character)
     return seen
 

@@ -184,10 +184,11 @@ def _sentence(told: Told, of_many: bool) -> str:
 
 def _advised(advice: Advice, time_zone: str) -> str:
     until = _moment(advice.expires_at, time_zone)
-    return (
-        f"*{_words(advice.action)}* · {inert(advice.owner, 60)} · until {until}: {inert(advice.reason, 240)}\n"
-        f"   {inert(advice.prior_of, 60)} was {inert(str(advice.prior), 80)}; to undo it: {inert(advice.counter, 160)}"
-    )
+    line = f"*{_words(advice.action)}* · {inert(advice.owner, 60)} · until {until}: {inert(advice.reason, 240)}"
+    if not advice.counter:
+        return line
+    prior = f"{inert(advice.prior_of, 60)} was {inert(str(advice.prior), 80)}"
+    return f"{line}\n   {prior}; to undo it: {inert(advice.counter, 160)}"
 
 
 def _ask(proposal: Proposal, became: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from control_tower.errors import SourceError
+from control_tower.identity import identity_key
 from control_tower.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,9 +30,9 @@ def open_source(source: str, mapping: str | None, tower: Settings) -> Source:
     if kind == "shopify" and path:
         from control_tower.sources.shopify import open_shopify
 
-        return open_shopify(path)
+        return open_shopify(path, identity_key(tower.folder))
     if kind == "stripe" and path:
         from control_tower.sources.stripe import open_stripe
 
-        return open_stripe(path)
+        return open_stripe(path, identity_key(tower.folder))
     raise SourceError(f"{source!r} is no source", remedy="use shop, folder:PATH, shopify:PATH or stripe:PATH")

@@ -18,6 +18,7 @@ OTHERS = {  # with arguments of their own kind
     "matches": "matches(column, 'pattern')",
     "padded": "padded(column, width), the width at most 40",
     "abs": "abs(number)",
+    "floor": "floor(number)",
 }
 SIGNS: dict[type[ast.AST], str] = {
     ast.Eq: "=", ast.NotEq: "<>", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
@@ -159,6 +160,8 @@ class _Compiler:
                 return self.moment(self.sql(one))
             case "abs", [one]:
                 return f"abs({self._number(one)})"
+            case "floor", [one]:
+                return f"floor({self._number(one)})"
             case "matches", [one, ast.Constant(value=str(pattern))]:
                 return f"regexp_matches({self.sql(one)}, {literal(self._pattern(pattern))})"
             case "padded", [one, ast.Constant(value=int(width))] if type(width) is int and 0 < width <= 40:
@@ -176,6 +179,6 @@ def is_number(node: ast.expr) -> bool:
     match node:
         case ast.Constant(value=value):
             return type(value) in (int, float)
-        case ast.BinOp() | ast.Call(func=ast.Name(id="abs")):
+        case ast.BinOp() | ast.Call(func=ast.Name(id="abs" | "floor")):
             return True
     return False

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from control_tower.errors import SourceError, nearest
+from control_tower.identity import hashed
 from control_tower.joins import literal, quoted
 from control_tower.nouns import Shop
-from control_tower.sources.shapes import FLAG, MOMENT, SHAPES, WHOLE
+from control_tower.sources.shapes import SHAPES
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,7 +32,13 @@ class Rows:
 
     shop: Shop
     source: str
+    key: bytes
     tables: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    told: dict[str, set[str]] = field(default_factory=dict)
+
+    def hash(self, value: Any) -> str | None:
+        """Text that identifies somebody, as a keyed hash."""
+        return hashed(self.key, text(value))
 
     def tell(self, *tables: str) -> None:
         """These tables are told of, if only to say that there is no row."""
@@ -40,15 +47,15 @@ class Rows:
 
     def add(self, table: str, key: object, seen: datetime, **cells: tuple[Any, Read]) -> None:
         """One row. Each cell is a value and how it is read; one that can't be read is told in `unreadable`."""
-        shape = SHAPES[table]
-        row: dict[str, Any] = dict.fromkeys(shape)
+        named = SHAPES[table][0]
+        row: dict[str, Any] = dict.fromkeys(SHAPES[table])
+        self.told.setdefault(table, {named}).update(cells)
         broken = []
         for name, (value, read) in cells.items():
             try:
                 row[name] = None if value is None or value == "" else read(value)
             except (ValueError, TypeError, OverflowError, OSError, InvalidOperation):
                 broken.append(f"{name}: {str(value)[:200]}")
-        named = next(iter(shape))
         row[named] = None if key is None else str(key)
         row |= {"source": self.source, "source_id": str(key), "observed_at": seen}
         row["unreadable"] = "; ".join(broken) or None
@@ -134,18 +141,19 @@ class PayloadSource:
         folder: JSON, or JSON lines, plain or gzipped; `shop.yaml` says whose they are.
         name: what rows say they are from.
         adapt: puts contents, each with when it was written, into rows.
+        key: what hashes of identities are keyed with.
 
     Raises:
         SourceError: no such folder, a file that is no JSON, or nothing in it that the adapter knows.
     """
 
-    def __init__(self, folder: str | Path, name: str, adapt: Adapt) -> None:
+    def __init__(self, folder: str | Path, name: str, adapt: Adapt, key: bytes) -> None:
         self.folder = Path(folder).expanduser()
         files = sorted(self.folder.iterdir()) if self.folder.is_dir() else []
         files = [file for file in files if file.name.endswith(ENDINGS)]
         if not files:
             raise SourceError("holds no JSON", where=str(folder), remedy="a source folder holds an API's payloads")
-        self.rows = Rows(_shop(self.folder, name), name)
+        self.rows = Rows(_shop(self.folder, name), name, key)
         contents = [(content, _seen(file)) for file in files for content in _contents(file)]
         adapt(self.rows, contents)
         if not self.rows.tables:
@@ -161,8 +169,8 @@ class PayloadSource:
         return frozenset(self.rows.tables)
 
     def columns(self, table: str) -> frozenset[str]:
-        """The columns that the adapter fills, where the payload has them."""
-        return frozenset(SHAPES[table]) | {"source", "source_id", "observed_at"}
+        """The columns that these payloads can fill; of a table of which they have no row, all that any could."""
+        return frozenset(self.rows.told.get(table, SHAPES[table])) | {"source", "source_id", "observed_at"}
 
     def relation(
         self,
@@ -176,21 +184,17 @@ class PayloadSource:
 
         if table not in self.rows.tables:
             raise SourceError(f"has no table {table}", where=str(self.folder), remedy=nearest(table, self.tables()))
-        rows = self.rows.tables[table]
-        kinds = {**SHAPES[table], "source": "VARCHAR", "source_id": "VARCHAR", "observed_at": MOMENT}
-        types = {WHOLE: pa.int64(), FLAG: pa.bool_(), MOMENT: pa.timestamp("us", tz="UTC")}
-        schema = pa.schema([(name, types.get(kind, pa.string())) for name, kind in kinds.items()])
+        kinds = {"BIGINT": pa.int64(), "DOUBLE": pa.float64(), "BOOLEAN": pa.bool_()}
+        kinds["TIMESTAMPTZ"] = pa.timestamp("us", tz="UTC")
+        schema = pa.schema([(name, kinds.get(kind, pa.string())) for name, kind in columns.items()])
         schema = schema.append(pa.field("unreadable", pa.string()))
+        rows = self.rows.tables[table]
         name = f"payloads_{table}_{uuid4().hex}"
         connection.register(name, pa.Table.from_pylist([rows[key] for key in sorted(rows)], schema=schema))
-        picked = ", ".join(
-            f"CAST({quoted(column) if column in kinds else 'NULL'} AS {kind}) AS {quoted(column)}"
-            for column, kind in columns.items()
-        )
         where = ""
-        if orders is not None and "order_id" in kinds:
+        if orders is not None and "order_id" in columns:
             where = f" WHERE order_id IN ({', '.join(map(literal, orders)) or 'NULL'}) OR order_id IS NULL"
-        return f"SELECT {picked}, unreadable FROM {quoted(name)}{where} ORDER BY source_id"
+        return f"SELECT * FROM {quoted(name)}{where} ORDER BY source_id"
 
 
 def _contents(file: Path) -> Iterator[Any]:

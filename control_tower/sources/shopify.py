@@ -23,13 +23,18 @@ CODES = {
     "picked_up": "in_transit", "delayed": "in_transit", "attempted_delivery": "in_transit",
     "ready_for_pickup": "available_for_pickup",
 }  # fmt: skip
-OUTCOMES = {"won": "won", "lost": "lost", "accepted": "accepted"}
+OUTCOMES = {"won": "won", "lost": "lost", "accepted": "lost"}
+LEVELS = {"accept": "low", "investigate": "medium", "cancel": "high"}
+REASONS = {
+    "fraudulent", "unrecognized", "product_not_received", "product_unacceptable", "credit_not_processed", "duplicate",
+    "general",
+}  # fmt: skip
 Currencies = dict[str, str]
 
 
-def open_shopify(folder: str | Path) -> PayloadSource:
+def open_shopify(folder: str | Path, key: bytes) -> PayloadSource:
     """The source of a folder of Shopify's REST payloads."""
-    return PayloadSource(folder, "shopify", adapt)
+    return PayloadSource(folder, "shopify", adapt, key)
 
 
 def adapt(rows: Rows, contents: Sequence[tuple[Any, datetime]]) -> None:
@@ -102,13 +107,23 @@ def _order(rows: Rows, one: Payload, seen: datetime, currencies: Currencies) -> 
             order_id=(order, text), sku=(line.get("sku") or line.get("variant_id"), text),
             quantity=(line.get("quantity"), whole), unit_amount=(line.get("price"), money), currency=(currency, text),
         )  # fmt: skip
+    rows.add(
+        "risk_signals", f"order-{order}", seen,
+        order_id=(order, text), customer_id=(at(one, "customer", "id"), text), email_hash=(one.get("email"), rows.hash),
+        ip_hash=(_device(one), lambda found: rows.hash(_network_address(found) or "")),
+        billing_hash=(_address(one.get("billing_address")), rows.hash),
+        billing_country=(at(one, "billing_address", "country_code"), upper),
+        shipping_hash=(_address(one.get("shipping_address")), rows.hash),
+        shipping_country=(at(one, "shipping_address", "country_code"), upper),
+        account_created_at=(at(one, "customer", "created_at"), iso), recorded_at=(one.get("created_at"), iso),
+    )  # fmt: skip
     name = " ".join(str(part) for part in (at(one, "customer", "first_name"), at(one, "customer", "last_name")) if part)
     rows.add(
         "buyers", order, seen,
         order_id=(order, text), customer_name=(name or at(one, "billing_address", "name"), text),
         customer_email=(one.get("email"), text), billing_address=(one.get("billing_address"), _address),
         shipping_address=(one.get("shipping_address"), _address),
-        purchase_ip=(one.get("browser_ip") or at(one, "client_details", "browser_ip"), _address_of_a_device),
+        purchase_ip=(_device(one), _network_address),
     )  # fmt: skip
 
 
@@ -117,7 +132,11 @@ def _address(value: Any) -> str | None:
     return ", ".join(str(part) for part in parts if part) or None
 
 
-def _address_of_a_device(value: Any) -> str | None:
+def _device(one: Payload) -> Any:
+    return one.get("browser_ip") or at(one, "client_details", "browser_ip")
+
+
+def _network_address(value: Any) -> str | None:
     """An IP address; 0.0.0.0 is written where none was seen."""
     found = ipaddress.ip_address(str(value))
     return None if found.is_unspecified else str(found)
@@ -164,11 +183,11 @@ def _event(rows: Rows, one: Payload, seen: datetime, _: Currencies) -> None:
 
 
 def _risk(rows: Rows, one: Payload, seen: datetime, _: Currencies) -> None:
+    """Nobody says when a risk was assessed: it is known since it was read."""
     rows.add(
         "risk_signals", one.get("id"), seen,
-        order_id=(one.get("order_id"), text), kind=("assessment", text), provider=(one.get("source"), text),
-        provider_score=(one.get("score"), minor(None)),  # 0 to 1, and so of a hundred
-        recommendation=(one.get("recommendation"), text), reason=(one.get("message"), text),
+        order_id=(one.get("order_id"), text), provider_level=(one.get("recommendation"), LEVELS.get),
+        recorded_at=(seen.isoformat(), iso),
     )  # fmt: skip
 
 
@@ -176,12 +195,16 @@ def _dispute(rows: Rows, one: Payload, seen: datetime, currencies: Currencies) -
     currency = _currency(one, rows, currencies)
     rows.add(
         "disputes", one.get("id"), seen,
-        order_id=(one.get("order_id"), text), kind=(one.get("type"), text), reason=(one.get("reason"), text),
+        order_id=(one.get("order_id"), text), kind=(one.get("type"), text), reason=(one.get("reason"), _reason),
         network_reason_code=(one.get("network_reason_code"), text), amount=(one.get("amount"), minor(currency)),
-        currency=(currency, text), status=(one.get("status"), text), opened_at=(one.get("initiated_at"), iso),
+        currency=(currency, text), opened_at=(one.get("initiated_at"), iso),
         evidence_due_at=(one.get("evidence_due_by"), iso), evidence_sent_at=(one.get("evidence_sent_on"), iso),
         closed_at=(one.get("finalized_on"), iso), outcome=(OUTCOMES.get(str(one.get("status"))), text),
     )  # fmt: skip
+
+
+def _reason(word: Any) -> str:
+    return "subscription_canceled" if word == "subscription_cancelled" else word if word in REASONS else "general"
 
 
 def _refund(rows: Rows, one: Payload, seen: datetime, _: Currencies) -> None:
@@ -189,7 +212,7 @@ def _refund(rows: Rows, one: Payload, seen: datetime, _: Currencies) -> None:
 
 
 ADAPTERS: dict[str, tuple[Callable[[Rows, Payload, datetime, Currencies], None], tuple[str, ...]]] = {
-    "order": (_order, ("orders", "order_lines", "buyers")),
+    "order": (_order, ("orders", "order_lines", "risk_signals", "buyers")),
     "transaction": (_transaction, ("payments", "refunds")),
     "refund": (_refund, ("refunds",)),
     "fulfillment": (_fulfillment, ("fulfillments",)),

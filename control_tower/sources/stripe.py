@@ -16,7 +16,6 @@ from control_tower.sources.payloads import (
     PayloadSource,
     Rows,
     at,
-    flag,
     mapped,
     text,
     unix,
@@ -30,7 +29,17 @@ METHODS = {
     "acss_debit": "bank_debit", "au_becs_debit": "bank_debit", "paypal": "wallet", "link": "wallet",
     "cashapp": "wallet", "amazon_pay": "wallet", "customer_balance": "transfer",
 }  # fmt: skip
-OUTCOMES = {"won": "won", "lost": "lost"}
+OUTCOMES = {"won": "won", "lost": "lost", "warning_closed": "withdrawn", "prevented": "withdrawn"}
+REASONS = {
+    "fraudulent", "unrecognized", "product_not_received", "product_unacceptable", "credit_not_processed", "duplicate",
+    "subscription_canceled", "general",
+}  # fmt: skip
+LEVELS = {"normal": "low", "elevated": "medium", "highest": "high", "not_assessed": "none"}
+REVIEWED = {
+    "approved": "low", "refunded_as_fraud": "high", "disputed": "high", "canceled": "none", "refunded": "none",
+    "redacted": "none",
+}  # fmt: skip
+CODES = {"pass": "match", "fail": "no_match", "unavailable": "unavailable", "unchecked": "unavailable"}
 KNOWN = {
     "charge", "payment_intent", "payment_method", "refund", "dispute", "review", "subscription", "invoice",
     "radar.early_fraud_warning",
@@ -39,9 +48,9 @@ HELD = {("event", "data"), ("charge", "refunds")}
 Objects = dict[str, dict[str, tuple[Payload, datetime]]]
 
 
-def open_stripe(folder: str | Path) -> PayloadSource:
+def open_stripe(folder: str | Path, key: bytes) -> PayloadSource:
     """The source of a folder of Stripe's objects: lists, events, single objects, or a file of resources."""
-    return PayloadSource(folder, "stripe", adapt)
+    return PayloadSource(folder, "stripe", adapt, key)
 
 
 def adapt(rows: Rows, contents: Sequence[tuple[Any, datetime]]) -> None:
@@ -52,7 +61,7 @@ def adapt(rows: Rows, contents: Sequence[tuple[Any, datetime]]) -> None:
             found[one["object"]][str(one.get("id"))] = (one, seen)
     for kind, adapter, tables in (
         ("charge", _charge, ("payments", "risk_signals", "buyers")), ("refund", _refund, ("refunds",)),
-        ("dispute", _dispute, ("disputes",)), ("review", _review, ("reviews",)),
+        ("dispute", _dispute, ("disputes",)), ("review", _review, ("risk_signals",)),
         ("radar.early_fraud_warning", _warning, ("risk_signals",)),
         ("subscription", _subscription, ("subscriptions",)), ("invoice", _invoice, ("invoices",)),
     ):  # fmt: skip
@@ -110,16 +119,18 @@ def _charge(rows: Rows, one: Payload, seen: datetime, found: Objects) -> None:
             method=(at(one, "payment_method_details", "type"), text),
             paid_at=(one.get("created") if paid else None, unix),  # an authorisation is no payment yet
         )  # fmt: skip
-    checks = at(one, "payment_method_details", "card", "checks") or {}
+    card = at(one, "payment_method_details", "card") or {}
     rows.add(
         "risk_signals", one.get("id"), seen,
-        order_id=(order, text), payment_id=(one.get("id"), text), kind=("assessment", text),
-        provider=("stripe", text), provider_level=(at(one, "outcome", "risk_level"), text),
-        provider_score=(at(one, "outcome", "risk_score"), whole),
-        recommendation=(at(one, "outcome", "type"), _recommendation), reason=(at(one, "outcome", "reason"), text),
-        address_check=(at(checks, "address_line1_check"), text),
-        postcode_check=(at(checks, "address_postal_code_check"), text),
-        code_check=(at(checks, "cvc_check"), text), assessed_at=(one.get("created"), unix),
+        order_id=(order, text), payment_id=(one.get("id"), text), customer_id=(_id(one.get("customer")), text),
+        email_hash=(at(one, "billing_details", "email") or one.get("receipt_email"), rows.hash),
+        card_fingerprint=(card.get("fingerprint"), text),
+        billing_hash=(_address(at(one, "billing_details", "address")), rows.hash),
+        billing_country=(at(one, "billing_details", "address", "country"), upper),
+        shipping_hash=(_address(at(one, "shipping", "address")), rows.hash),
+        shipping_country=(at(one, "shipping", "address", "country"), upper),
+        avs=(card.get("checks"), _avs), cvv=(at(card, "checks", "cvc_check"), mapped(CODES)),
+        provider_level=(at(one, "outcome", "risk_level"), LEVELS.get), recorded_at=(one.get("created"), unix),
     )  # fmt: skip
     billing = one.get("billing_details") or {}
     rows.add(
@@ -132,8 +143,15 @@ def _charge(rows: Rows, one: Payload, seen: datetime, found: Objects) -> None:
     )  # fmt: skip
 
 
-def _recommendation(kind: Any) -> str | None:
-    return {"authorized": "accept", "manual_review": "investigate", "blocked": "cancel"}.get(kind)
+def _avs(checks: Payload) -> str | None:
+    """How far the bank knows the address, from what it says of the street and of the postcode."""
+    street, postcode = checks.get("address_line1_check"), checks.get("address_postal_code_check")
+    if street is None and postcode is None:
+        return None
+    if "fail" in (street, postcode):
+        part = {"address_only": street, "postcode_only": postcode}
+        return next((name for name, said in part.items() if said == "pass"), "no_match")
+    return "match" if "pass" in (street, postcode) else "unavailable"
 
 
 def _address(value: Any) -> str | None:
@@ -161,32 +179,34 @@ def _dispute(rows: Rows, one: Payload, seen: datetime, found: Objects) -> None:
         "disputes", one.get("id"), seen,
         order_id=(at(one, "metadata", "order_id") or _order(found, charge), text),
         payment_id=(_id(one.get("charge")), text), kind=("inquiry" if inquiry else "chargeback", text),
-        reason=(one.get("reason"), text),
+        reason=(one.get("reason"), lambda word: word if word in REASONS else "general"),
         network_reason_code=(at(one, "payment_method_details", "card", "network_reason_code"), text),
-        amount=(one.get("amount"), whole), currency=(one.get("currency"), upper), status=(status, text),
+        amount=(one.get("amount"), whole), currency=(one.get("currency"), upper),
         opened_at=(one.get("created"), unix), evidence_due_at=(at(one, "evidence_details", "due_by"), unix),
         outcome=(OUTCOMES.get(str(status)), text),
     )  # fmt: skip
 
 
 def _review(rows: Rows, one: Payload, seen: datetime, found: Objects) -> None:
-    charge = _other(found, "charge", one.get("charge"))
-    rows.add(
-        "reviews", one.get("id"), seen,
-        order_id=(_order(found, charge), text), payment_id=(_id(one.get("charge")), text),
-        opened_at=(one.get("created"), unix), open=(one.get("open"), flag),
-        opened_reason=(one.get("opened_reason"), text), closed_reason=(one.get("closed_reason"), text),
-        reason=(one.get("reason"), text),
-    )  # fmt: skip
+    """A review says how risky the provider's rules, and later a reviewer, called a charge.
+
+    When it was closed is told by nobody: that it is, is known since it was read.
+    """
+    closed = one.get("open") is False
+    _signal(rows, one, seen, found, REVIEWED.get(str(one.get("closed_reason"))) if closed else "medium", late=closed)
 
 
 def _warning(rows: Rows, one: Payload, seen: datetime, found: Objects) -> None:
+    """The issuer's early warning of fraud."""
+    _signal(rows, one, seen, found, "high")
+
+
+def _signal(rows: Rows, one: Payload, seen: datetime, found: Objects, level: str | None, *, late: bool = False) -> None:
     charge = _other(found, "charge", one.get("charge"))
     rows.add(
         "risk_signals", one.get("id"), seen,
-        order_id=(_order(found, charge), text), payment_id=(_id(one.get("charge")), text),
-        kind=("early_fraud_warning", text), provider=("stripe", text), reason=(one.get("fraud_type"), text),
-        assessed_at=(one.get("created"), unix),
+        order_id=(_order(found, charge), text), payment_id=(_id(one.get("charge")), text), provider_level=(level, text),
+        recorded_at=(int(seen.timestamp()) if late else one.get("created"), unix),
     )  # fmt: skip
 
 

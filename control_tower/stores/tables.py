@@ -250,6 +250,74 @@ class CampaignRow(ShopRow, table=True):
     observed_at: At
 
 
+class RiskSignalRow(ShopRow, table=True):
+    """What was known of who placed an order, as hashes and fingerprints; a later row of an order corrects it."""
+
+    __tablename__ = "risk_signals"
+    __table_args__ = STRICT
+    signal_id: Key
+    order_id: OfOrder
+    customer_id: Perhaps = None
+    email_hash: Perhaps = None
+    card_fingerprint: Perhaps = None
+    device_id: Perhaps = None
+    ip_hash: Perhaps = None
+    ip_country: Perhaps = None
+    billing_hash: Perhaps = None
+    billing_country: Perhaps = None
+    shipping_hash: Perhaps = None
+    shipping_country: Perhaps = None
+    avs: Perhaps = None
+    cvv: Perhaps = None
+    payment_attempts: int | None = None
+    account_created_at: PerhapsAt = None
+    provider_level: Perhaps = None
+    recorded_at: At
+    observed_at: At
+
+
+class AddressChangeRow(ShopRow, table=True):
+    """One change of an order's delivery address."""
+
+    __tablename__ = "address_changes"
+    __table_args__ = STRICT
+    change_id: Key
+    order_id: OfOrder
+    from_hash: Perhaps = None
+    to_hash: Perhaps = None
+    changed_at: At
+    observed_at: At
+
+
+class DisputeRow(ShopRow, table=True):
+    """One payment that a cardholder disputed."""
+
+    __tablename__ = "disputes"
+    __table_args__ = STRICT
+    dispute_id: Key
+    order_id: OfOrder
+    reason: Perhaps = None
+    opened_at: At
+    closed_at: PerhapsAt = None
+    outcome: Perhaps = None
+    observed_at: At
+
+
+class SupportContactRow(ShopRow, table=True):
+    """One time that somebody wrote or called; whether who did so knew what the order's own customer knows."""
+
+    __tablename__ = "support_contacts"
+    __table_args__ = STRICT
+    contact_id: Key
+    order_id: PerhapsOfOrder = None
+    customer_id: Perhaps = None
+    channel: Perhaps = None
+    topic: Perhaps = None
+    matches_order: PerhapsFlag = None
+    contacted_at: At
+    observed_at: At
+
+
 class ProfileRow(ShopRow, table=True):
     """Whose shop this is; one row. A frozen shop was last looked at when it was made."""
 
@@ -300,6 +368,10 @@ CANONICAL: dict[str, Table] = {
         PurchaseOrderRow,
         ProductSignalRow,
         ProductStateRow,
+        RiskSignalRow,
+        AddressChangeRow,
+        DisputeRow,
+        SupportContactRow,
     )
 }
 

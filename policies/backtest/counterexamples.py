@@ -134,6 +134,7 @@ def _read(policy: Policy, kinds: tuple[str, ...]) -> set[str]:
             conditions += [remedy.when for remedy in rule.propose]
             asked += [name for text in conditions if text for name in policy.expression(text).names]
             asked += [name for name in (rule.money, *(remedy.amount for remedy in rule.propose)) if name]
+    asked += [name for offer in policy.propose if offer.when for name in policy.expression(offer.when).names]
     behind = _behind(policy)
     found: set[str] = set()
     while asked:

@@ -20,6 +20,7 @@ from control_tower.nouns import Shop
 from policies.document import Policy
 from policies.entitlements import entitle
 from policies.judgement import SEVERITIES, columns_of, holds, judge
+from policies.remedies import scoring
 from policies.risk import score
 from policies.terms import Merge, Remedy, Rule, Rung
 from policies.truth import Columns, evaluate
@@ -183,7 +184,7 @@ def _decided(policy: Policy, teams: tuple[str, ...], known: pd.DataFrame, as_of:
     team[at] = _places(scored["team"], teams)
     money = np.zeros(len(known), dtype=np.int64)
     money[at] = scored["money_amount"].to_numpy(dtype=np.int64, na_value=0)
-    asked = _asked(policy, found, known, as_of)
+    asked = _asked(policy, found, findings, known, as_of)
     groups = dict(_groups(policy, found, known, as_of))
     return Outcomes(policy, teams, severity, team, money, found, asked, groups)
 
@@ -266,13 +267,18 @@ def _groups(policy: Policy, found: pd.DataFrame, known: pd.DataFrame, as_of: dat
             yield number, Group(key, on.notna().all(axis=1).to_numpy(dtype=bool), said & holding)
 
 
-def _asked(policy: Policy, found: pd.DataFrame, known: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
+def _asked(
+    policy: Policy, found: pd.DataFrame, findings: pd.DataFrame, known: pd.DataFrame, as_of: datetime
+) -> pd.DataFrame:
     """The proposals of a slice, unworded; the earlier rule asks where two ask the same."""
     parts = [pd.DataFrame({"row": found["row"].head(0), "action": "", "target": "", "amount": found["money"].head(0)})]
     if policy.rung in (Rung.recommend, Rung.act):
         for number, rule in enumerate(policy.rules):
             rows = found.loc[found["yes"] & (found["rule"] == number), "row"].to_numpy()
             parts += [_proposed(policy, remedy, rows, known, as_of) for remedy in (rule.propose if len(rows) else ())]
+        for offer in policy.propose:
+            rows = scoring(policy, offer, findings, known, as_of)["row"].to_numpy(dtype=np.int64)
+            parts.append(_proposed(policy, offer, rows, known, as_of))
     asked = pd.concat(parts, ignore_index=True).drop_duplicates(["row", "action", "target"], keep="first")
     return asked.astype({"action": "str", "target": "str"})
 

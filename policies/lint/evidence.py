@@ -90,7 +90,7 @@ def _offered(scene: Scene, policy: Policy, number: int) -> Iterator[Offer]:
             yield remedy.when, remedy.action.value, "proposed", held, ("rules", number, "propose", nth, "when")
     for nth, advised in enumerate(rule.advise):
         if advised.when:
-            known = [world[advised.prior].known], (advised.prior,)
+            known = ([world[advised.prior].known], (advised.prior,)) if advised.prior else ([], ())
             yield advised.when, advised.action.value, "advised", known, ("rules", number, "advise", nth, "when")
 
 

@@ -18,7 +18,7 @@ from policies.lint.accepted import settled
 from policies.lint.asking import Scene
 from policies.lint.findings import Finding, Found, undecided
 from policies.lint.records import Evaluator, Record, examples
-from policies.lint.rules import Ruled, floors
+from policies.lint.rules import Ruled, floors, offers
 from policies.lint.tables import Examined
 from policies.plain_yaml import line_of, tree_of
 
@@ -113,6 +113,7 @@ def _on(document: Document, day: date, milliseconds: int, family: Sequence[Entit
             if not scene.contradicted:
                 yield from evidence.of_rule(scene, evaluator, document, number)
         yield from floors(scene, document)
+        yield from offers(scene, document)
 
 
 def _rising(scene: Scene, evaluator: Evaluator, table: str, family: Sequence[Entitlement]) -> Iterator[Found]:

@@ -39,7 +39,8 @@ class Ruled:
             place = self._place("propose", number, "when" if remedy.when else "action")
             yield from self._together(remedy.when, z3.And(parts), remedy.action.value, place)
         for number, advised in enumerate(self.rule.advise):
-            question = z3.And(self._said(advised.when).yes, self.world[advised.prior].known)
+            known = [self.world[advised.prior].known] if advised.prior else []
+            question = z3.And(self._said(advised.when).yes, *known)
             place = self._place("advise", number, "when" if advised.when else "action")
             yield from self._together(advised.when, question, advised.action.value, place)
         if self.rule.merge:
@@ -139,6 +140,22 @@ def payable(policy: Policy, world: World, remedy: Remedy) -> list[Term]:
     """What holds where an action is proposed: all of that is known, and an amount is above zero."""
     known = [world[name].known for name in needed(policy, remedy)]
     return [*known, world[remedy.amount].value > 0] if remedy.amount else known
+
+
+def offers(scene: Scene, policy: Policy) -> Iterator[Found]:
+    """Offers that no record satisfies, or whose score nothing that the rules can say together reaches."""
+    numbers = policy.thresholds_on(scene.day)
+    most = sum(
+        min(family.cap, sum(rule.score for rule in policy.rules if rule.family == name))
+        for name, family in policy.families.items()
+    )
+    for number, offer in enumerate(policy.propose):
+        where, place = f"propose.{number + 1}", ("propose", number)
+        if offer.when:
+            yield from excludes(scene, scene.free_world, offer.when, where, (*place, "when"))
+        if (enough := numbers[offer.score_at_least]) > most:
+            sentence = f"Nothing scores {enough:g}: all that can be found scores {most} together."
+            yield Found("never_fires", where, (*place, "score_at_least"), sentence, topic="score")
 
 
 def floors(scene: Scene, policy: Policy) -> Iterator[Found]:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import pandas as pd
 import pytest
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from control_tower.keeping.records import Record, chain
 from control_tower.keeping.step import open_archive
@@ -113,7 +114,9 @@ def own_tower(folder: Path, flows: dict[UUID, Any]) -> Iterator[Tower]:
         environment.setenv("TOWER_LEDGER_URL", f"sqlite:///{folder / 'ledger.db'}")
         environment.setenv("TOWER_SHOP_URL", f"sqlite:///{folder / 'shop.db'}")
         environment.setenv("TOWER_ARTIFACTS_URL", (folder / "artifacts").as_uri())
-        yield Tower(settings(), flows)
+        # Prefect's heartbeat keeps the end of every run waiting for up to a second; a test has no need of it.
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            yield Tower(settings(), flows)
 
 
 @pytest.fixture
@@ -129,7 +132,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory, deployed: dict[UUID, Any])
     The shop is like no other, for tests share one Prefect server, where the same proposal is the same run.
     """
     with own_tower(tmp_path_factory.mktemp("watched"), deployed) as mine:
-        mine.fill(2500, seed=int(time.time()), as_of=datetime.now(UTC).replace(microsecond=0))
+        mine.fill(1500, seed=int(time.time()), as_of=datetime.now(UTC).replace(microsecond=0))
         mine.watch(as_of=None)
         yield mine
 

@@ -53,7 +53,7 @@ def changed(folder: Path, *values: tuple[str, float], name: str = "fulfilment", 
 def kept(tmp_path_factory: pytest.TempPathFactory, deployed: dict[UUID, Any]) -> Iterator[Tower]:
     """A tower that looked at its shop three times: three days ago, now, and now again as a dry run."""
     with own_tower(tmp_path_factory.mktemp("kept"), deployed) as tower:
-        tower.fill(900, seed=21)
+        tower.fill(500, seed=21)
         tower.watch(as_of=EARLIER)
         tower.watch()
         tower.watch(dry_run=True)
@@ -108,14 +108,14 @@ def test_the_version_in_force_against_itself_flips_nothing(kept: Tower) -> None:
 
 
 def test_a_look_at_one_order_again_is_no_look_at_the_shop(tower: Tower, tmp_path: Path) -> None:
-    tower.fill(600, seed=8)
+    tower.fill(500, seed=8)
     tower.watch()
     refund = tower.waiting(Action.refund)[0]
     tower.rule(refund)
     tower.work()
     (done,) = backtest("fulfilment", EVER, datetime.now(UTC), None)
     assert len(done.views) == 1
-    assert done.flips.subjects > 500
+    assert done.flips.subjects > 400
 
 
 def test_bad_input_says_what_is_wrong(kept: Tower, tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_evidence_that_is_not_what_was_kept_is_not_decided_again(tower: Tower) -
 
 
 def test_a_changed_promise_is_tried_on_every_return_that_was_kept(tower: Tower, tmp_path: Path) -> None:
-    tower.fill(4000, seed=3)
+    tower.fill(1500, seed=3)
     report = watch_returns(as_of=AS_OF, dry_run=True)
     shorter = tmp_path / "return_policy.yaml"
     shorter.write_text((HOUSE / "return_policy.yaml").read_text().replace("value: 30", "value: 14", 1))
@@ -181,7 +181,7 @@ def test_a_changed_promise_is_tried_on_every_return_that_was_kept(tower: Tower, 
 
 
 def test_the_queue_of_a_backtest_is_the_lanes_own(tower: Tower) -> None:
-    tower.fill(4000, seed=3)
+    tower.fill(1500, seed=3)
     for watch, name in ((watch_fulfilment, "fulfilment"), (watch_returns, "returns")):
         report = watch(as_of=AS_OF, dry_run=True)
         (done,) = backtest(name, EVER, AS_OF, None)
@@ -248,14 +248,14 @@ def test_a_version_on_trial_is_judged_and_kept_and_nothing_of_it_is_served(
 ) -> None:
     with own_tower(tmp_path / "without", deployed) as tower:
         (tmp_path / "without").mkdir()
-        tower.fill(900, seed=33)
+        tower.fill(500, seed=33)
         tower.watch()
         without = served(tower)
     on_trial(("unpaid_hours", 1), ("late_grace_days", 7))
     assert load("fulfilment", AS_OF).version == 1, "the version on trial is not the one in force"
     with own_tower(tmp_path / "beside", deployed) as tower:
         (tmp_path / "beside").mkdir()
-        tower.fill(900, seed=33)
+        tower.fill(500, seed=33)
         report = tower.watch()
         assert served(tower) == without
         said = tried(tower, report)
@@ -303,7 +303,7 @@ def test_a_version_on_trial_that_reads_what_the_lane_does_not_have_stops_nothing
 
 
 def test_a_promise_on_trial_is_read_in_place_of_the_one_in_force(tower: Tower, on_trial: Callable[..., None]) -> None:
-    tower.fill(4000, seed=3)
+    tower.fill(1500, seed=3)
     promise = (reader.HOUSE / "return_policy.yaml").read_text().replace("value: 30", "value: 14", 1)
     (reader.HOUSE / "return_policy@2.yaml").write_text(promise.replace("version: 1", "version: 2\nshadow: true", 1))
     report = watch_returns(as_of=AS_OF, dry_run=True)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control_tower.settings import settings
-from control_tower.sources import open_source
+from control_tower.errors import SourceError
 from tasks.dispute_evidence import FORM, about, dispute_evidence
+from tasks.disputed import disputed
 from tests.flows.conftest import data
 
 FILES = {
@@ -40,7 +43,7 @@ WHOLE: dict[str, list[dict[str, Any]]] = {
         row("f", status="delivered", carrier="adler", tracking_code="A1", handed_over_at=at(3), delivered_at=at(5)),
     ],
     "shipment_events": [row("e", code="delivered", occurred_at=at(5))],
-    "risk_signals": [row("s", code_check="pass", address_check="fail", assessed_at=at(1))],
+    "risk_signals": [row("s", cvv="match", avs="no_match", recorded_at=at(1))],
     "subscriptions": [row("sub", cancelled_at=at(8))],
     "buyers": [row("b", customer_name="Ana", customer_email="ana@example.com", purchase_ip="203.0.113.7",
                    billing_address="Ring 1", shipping_address="Ring 2")],
@@ -128,25 +131,36 @@ def test_a_label_is_no_shipment() -> None:
     assert "shipping_date" not in {one.field for one in dispute_evidence(labelled)[0]}
 
 
-def test_the_fixtures_own_disputes_fill_what_they_can_and_name_the_rest() -> None:
-    stripe = open_source(f"stripe:{data('fixtures_stripe')}", None, settings())
-    tables = {name: list(rows.values()) for name, rows in stripe.rows.tables.items()}  # type: ignore[attr-defined]
-    (dispute,) = tables["disputes"]
-    filled, missing = dispute_evidence(about(tables, dispute))
-    said = {one.field: one.text for one in filled}
-    assert said == {
+def test_a_dispute_of_stripe_fills_what_it_can_and_names_the_rest() -> None:
+    source, dispute = f"stripe:{data('fixtures_stripe')}", fixture_dispute()["id"]
+    filled, missing = dispute_evidence(disputed(source, None, dispute))
+    assert {one.field: one.text for one in filled} == {
         "customer_name": "Jenny Rosen",
         "uncategorized_text": "2009-02-13: The issuer confirmed the security code.",
     }
     assert len(filled) + len(missing) == len(FORM) == 27
+    with pytest.raises(SourceError, match=f"no dispute.*did you mean '{dispute}'"):
+        disputed(source, None, dispute[:-1])
 
-    shopify = open_source(f"shopify:{data('fixtures_shopify_api')}", None, settings())
-    known = {name: list(rows.values()) for name, rows in shopify.rows.tables.items()}  # type: ignore[attr-defined]
-    for each in known["disputes"]:
-        filled, missing = dispute_evidence(about(known, each))
+
+def test_a_dispute_of_shopify_fills_what_its_order_tells(tmp_path: Path) -> None:
+    folder = data("fixtures_shopify_api")
+    for each in json.loads((folder / "disputes.json").read_text())["disputes"]:
+        filled, missing = dispute_evidence(disputed(f"shopify:{folder}", None, str(each["id"])))
         assert not filled and len(missing) == len(FORM), "the fixture's disputes are of orders that are not in it"
-    filled, _ = dispute_evidence(about(known, {"source_id": "d", "order_id": "450789469"}))
+    for name in ("order.json", "refund.json", "fulfillment.json", "dispute.json"):
+        shutil.copy(folder / name, tmp_path)
+    of_order = (tmp_path / "dispute.json").read_text().replace('"order_id": null', '"order_id": 450789469')
+    (tmp_path / "dispute.json").write_text(of_order)
+    filled, _ = dispute_evidence(disputed(f"shopify:{tmp_path}", None, "1052608616"))
     assert {one.field for one in filled} == {
         "billing_address", "customer_email_address", "customer_name", "product_description", "shipping_address",
         "refund_refusal_explanation", "uncategorized_text",
     }  # fmt: skip
+
+
+def test_reading_for_the_form_keeps_nothing_of_the_buyer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOWER_HOME", str(tmp_path / "home"))
+    disputed(f"stripe:{data('fixtures_stripe')}", None, fixture_dispute()["id"])
+    kept = [file for file in (tmp_path / "home").rglob("*") if file.is_file()]
+    assert [file.name for file in kept] == ["identity.key"]

@@ -39,7 +39,7 @@ def test_every_planted_exception_is_found_and_nothing_else(tower: Any, orders: i
 
 
 def test_running_twice_changes_nothing(tower: Any) -> None:
-    tower.fill(1500)
+    tower.fill(700)
     first = tower.watch()
     book = {row.id: row.model_dump() for row in queue(tower.ledger)}
     asked = {row.digest: row.flow_run_id for row in waiting_proposals(tower.ledger)}
@@ -56,7 +56,7 @@ def test_running_twice_changes_nothing(tower: Any) -> None:
 
 
 def test_a_case_closes_itself_when_its_cause_is_gone(tower: Any) -> None:
-    truth = tower.fill(1500)
+    truth = tower.fill(700)
     tower.watch()
     unpaid = sorted(truth.pairs.loc[truth.pairs["kind"] == "unpaid_order", "order_id"])[0]
     with sqlite3.connect(sqlite_file(tower.settings.shop)) as shop:
@@ -70,7 +70,7 @@ def test_a_case_closes_itself_when_its_cause_is_gone(tower: Any) -> None:
 
 
 def test_a_look_back_opens_and_closes_nothing(tower: Any) -> None:
-    tower.fill(800)
+    tower.fill(400)
     tower.watch()
     before = {row.id for row in queue(tower.ledger)}
     back = tower.watch(as_of=AS_OF - timedelta(days=10))
@@ -79,7 +79,7 @@ def test_a_look_back_opens_and_closes_nothing(tower: Any) -> None:
 
 
 def test_a_dry_run_opens_nothing(tower: Any) -> None:
-    tower.fill(800)
+    tower.fill(400)
     report = tower.watch(dry_run=True)
     assert sum(answers.yes for answers in report.findings.values()) > 0
     assert not queue(tower.ledger)
@@ -87,7 +87,7 @@ def test_a_dry_run_opens_nothing(tower: Any) -> None:
 
 
 def test_every_step_is_kept_and_the_chain_holds(tower: Any) -> None:
-    tower.fill(800)
+    tower.fill(400)
     report = tower.watch()
     steps = tower.records(report)
     assert list(steps) == [

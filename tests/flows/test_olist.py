@@ -68,7 +68,7 @@ def test_the_exceptions_of_olist_are_those_that_are_known(tower: Any, olist: Pat
         ("2017-12-01", 387),
         pytest.param("2018-03-01", 493, marks=pytest.mark.large),
         pytest.param("2018-06-01", 575, marks=pytest.mark.large),
-        ("2018-08-15", 618),
+        pytest.param("2018-08-15", 618, marks=pytest.mark.large),
     ],
 )
 def test_a_look_back_uses_nothing_that_happened_later(

@@ -62,6 +62,30 @@ def test_nothing_is_advised_where_its_condition_or_its_rule_says_no(advising: Po
     assert advised(advising, late=False).empty
 
 
+ASKING = (
+    ADVISING[0],
+    ADVISING[1]
+    .replace("action: change_message", "action: ask_for_method")
+    .replace("        prior: seller\n", "")
+    .replace('        counter: "Let it say {seller} again."\n', ""),
+)
+
+
+def test_who_is_advised_to_ask_changes_nothing_and_has_nothing_to_put_back(write: Callable[..., Path]) -> None:
+    policy = load(write(ASKING), AS_OF)
+    (one,) = advised(policy, seller=None).to_dict("records")
+    assert (one["action"], one["prior_of"], json.loads(one["prior"]), one["counter"]) == (
+        "ask_for_method",
+        "",
+        None,
+        "",
+    )
+    with pytest.raises(PolicyError, match="changes nothing: no prior, no counter"):
+        read(write((ASKING[0], ASKING[1].replace("        owner", "        prior: seller\n        owner"))))
+    with pytest.raises(PolicyError, match="change_message needs prior and counter"):
+        read(write((ADVISING[0], ADVISING[1].replace("        prior: seller\n", ""))))
+
+
 def test_below_the_rung_recommend_nothing_is_advised(write: Callable[..., Path]) -> None:
     assert advised(load(write(ADVISING, ("rung: recommend", "rung: route")), AS_OF)).empty
 

@@ -118,6 +118,7 @@ def test_the_shipped_file_deploys_flows_that_are_there(server: Server) -> None:
     assert {name: flow.name for name, flow in flows.items()} == {
         "watch-fulfilment": "watch-fulfilment",
         "watch-returns": "watch-returns",
+        "watch-fraud": "watch-fraud",
         "watch-inventory": "watch-inventory",
         "watch-subscriptions": "watch-subscriptions",
         "resolve-case": "resolve-case",
@@ -125,6 +126,7 @@ def test_the_shipped_file_deploys_flows_that_are_there(server: Server) -> None:
     assert {each.name for each in deploy(settings())} == {
         "watch-fulfilment/watch-fulfilment",
         "watch-returns/watch-returns",
+        "watch-fraud/watch-fraud",
         "watch-inventory/watch-inventory",
         "watch-subscriptions/watch-subscriptions",
         "resolve-case/resolve-case",

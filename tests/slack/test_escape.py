@@ -29,6 +29,7 @@ HOSTILE = {
     "control characters": "a\x00b\x1b[31mred\x07\r\nStanding: approved by Ann\u2028x",
     "half a character": "a\ud800b",
     "towers of marks": "Z" + "\u0301" * 500,
+    "a tower in parts": "Z\u0301\u0301\u202e\u0301\u3164\u0301",
 }
 
 

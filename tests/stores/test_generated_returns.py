@@ -17,6 +17,7 @@ import holidays
 import numpy as np
 import pandas as pd
 import pytest
+from _pytest.mark import ParameterSet
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, false_discovery_control
@@ -36,6 +37,16 @@ MOMENTS = {
     "when the season's returns are over": datetime(2026, 2, 12, 10, 0, tzinfo=UTC),
     "in the middle of an ordinary autumn": datetime(2026, 11, 2, 9, 30, 0, 123456, tzinfo=UTC),
 }
+
+
+def moments(*of_every_suite: str) -> list[ParameterSet]:
+    """All of them; those that not every suite looks at are marked large."""
+    return [
+        pytest.param(moment, id=name, marks=() if name in of_every_suite else pytest.mark.large)
+        for name, moment in MOMENTS.items()
+    ]
+
+
 CLOSED = np.array(sorted(holidays.country_holidays("DE", years=range(2024, 2028))), "datetime64[D]")
 OURS = ["not_as_described", "defective", "damaged_in_transit", "missing_parts", "wrong_item"]
 DECIDED = ["refunded", "rejected", "cancelled"]
@@ -212,7 +223,14 @@ class Made:
         return self.truth.as_of
 
 
-@pytest.fixture(scope="module", params=MOMENTS.values(), ids=MOMENTS.keys())
+@pytest.fixture(
+    scope="module",
+    params=moments(
+        "a Sunday night on which the clocks go forward",
+        "in the last days of the holiday season's returns",
+        "in the middle of an ordinary autumn",
+    ),
+)
 def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Made:
     return Made(*made(tmp_path_factory.mktemp("shop"), request.param))
 
@@ -282,11 +300,19 @@ def test_what_was_bought_for_christmas_comes_back_in_january(tmp_path: Path) -> 
     assert not set(long_held) & set(truth.planted["returns"]["return_outside_window"])
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [*range(5), pytest.param(5, marks=pytest.mark.large)])
 def test_the_truth_is_the_truth_for_any_seed_and_size(tmp_path: Path, seed: int) -> None:
     as_of = datetime(2026, 5, 12, 14, 5, tzinfo=UTC) + timedelta(hours=31 * seed)
     frames, truth = made(tmp_path, as_of, orders=(1, 40, 200, 700, 1500, 20_000)[seed], seed=seed)
     assert holding(frames, as_of) == pairs(truth)
+
+
+def test_the_truth_of_a_year_of_orders_is_the_truth(tmp_path: Path) -> None:
+    as_of = MOMENTS["in the middle of an ordinary autumn"]
+    frames, truth = made(tmp_path, as_of, orders=6000, days=365)
+    assert holding(frames, as_of) == pairs(truth)
+    assert all(truth.planted["returns"].values())
+    assert frames["orders"].placed_at.min() < as_of - timedelta(days=360)
 
 
 def test_none_are_planted_when_none_are_asked_for_and_some_come_back_all_the_same(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from control_tower.errors import SettingError
 from control_tower.nouns import Shop
 from control_tower.stores.generator.truth import (
+    FRAUD_KINDS,
     KINDS,
     RETURN_KINDS,
     STOCK_KINDS,
@@ -23,11 +24,12 @@ from control_tower.stores.shop import PROFILE, sqlite_file
 if TYPE_CHECKING:
     import pyarrow as pa
 
-STOCK, SUBSCRIPTIONS = 1, 2
-"""With the seed, what each of these is drawn by."""
+LEAST_DAYS = 90
+STOCK, SUBSCRIPTIONS, RISKS = 1, 2, 3
+"""With the seed, what each of these is drawn by: it changes nothing else that is drawn."""
 
 __all__ = [
-    "KINDS", "RETURN_KINDS", "STOCK_KINDS", "SUBSCRIPTION_KINDS",
+    "FRAUD_KINDS", "KINDS", "RETURN_KINDS", "STOCK_KINDS", "SUBSCRIPTION_KINDS",
     "DirtyRow", "MissedPickup", "Rates", "Truth", "generate", "parquet",
 ]  # fmt: skip
 
@@ -38,16 +40,18 @@ def generate(
     orders: int,
     seed: int,
     as_of: datetime,
+    days: int = 90,
     rates: Rates | None = None,
     dirty: bool = False,
     frozen: bool = True,
     shop: Shop = PROFILE,
 ) -> Truth:
-    """Make a shop of ninety days of orders up to `as_of`, and what came back of them; its truth lies beside it.
+    """Make a shop of some days of orders up to `as_of`, and what came back of them; its truth lies beside it.
 
     Args:
         where: a SQLAlchemy URL or the path of a SQLite file that is not there yet, or has no orders.
         as_of: timezone-aware; nothing in the shop happened later.
+        days: how far back its orders go.
         rates: how much of what is planted.
         dirty: plant a few rows that a contract must set aside.
         frozen: the shop was last observed at `as_of`; else it is read live.
@@ -59,7 +63,7 @@ def generate(
     from control_tower.stores.generator.writing import write_shop
 
     path = sqlite_file(str(where)) if "://" in str(where) else Path(where)
-    tables, truth = make(orders, seed, as_of, rates or Rates(), dirty=dirty, shop=shop)
+    tables, truth = make(orders, seed, as_of, days, rates or Rates(), dirty=dirty, shop=shop)
     write_shop(path, tables, shop, as_of if frozen else None)
     truth.save(path)
     return truth
@@ -71,6 +75,7 @@ def parquet(
     orders: int,
     seed: int,
     as_of: datetime,
+    days: int = 90,
     rates: Rates | None = None,
     dirty: bool = False,
     shop: Shop = PROFILE,
@@ -82,14 +87,14 @@ def parquet(
     """
     from control_tower.stores.generator.writing import write_parquet
 
-    tables, truth = make(orders, seed, as_of, rates or Rates(), dirty=dirty, shop=shop)
+    tables, truth = make(orders, seed, as_of, days, rates or Rates(), dirty=dirty, shop=shop)
     write_parquet(folder, tables, shop)
     truth.save(folder)
     return truth
 
 
 def make(
-    orders: int, seed: int, as_of: datetime, rates: Rates, *, dirty: bool, shop: Shop
+    orders: int, seed: int, as_of: datetime, days: int, rates: Rates, *, dirty: bool, shop: Shop
 ) -> tuple[dict[str, pa.Table], Truth]:
     """The canonical tables of a generated shop, and its truth; nothing is written.
 
@@ -100,12 +105,15 @@ def make(
 
     from control_tower.stores.generator.clock import Clock
     from control_tower.stores.generator.dirty import soil
+    from control_tower.stores.generator.gatherings import gather_orders
     from control_tower.stores.generator.healthy import settle
     from control_tower.stores.generator.plants import plant
     from control_tower.stores.generator.return_healthy import settle_returns
     from control_tower.stores.generator.return_plants import plant_returns
     from control_tower.stores.generator.return_rows import ReturnRows
     from control_tower.stores.generator.return_scene import ReturnScene
+    from control_tower.stores.generator.risk_plants import RiskScene, give_to_nobody_else, plant_risks, settle_risks
+    from control_tower.stores.generator.risk_rows import RiskRows
     from control_tower.stores.generator.rows import Rows
     from control_tower.stores.generator.scene import Scene
     from control_tower.stores.generator.stock import Stock
@@ -116,16 +124,23 @@ def make(
 
     if orders < 1:
         raise SettingError("a shop needs an order", remedy="ask for one at least")
+    if days < LEAST_DAYS:
+        raise SettingError(
+            f"a shop needs {LEAST_DAYS} days of orders", remedy="an older order can be late in more ways"
+        )
     if as_of.tzinfo is None:
         raise SettingError("as_of has no time zone", remedy="give it one, as in 2026-03-02T09:00+01:00")
     chance, clock = np.random.default_rng(seed), Clock(shop, as_of)
     pickups = choose_pickups(min(rates.missed_pickups, orders // 60), clock, chance)
-    scene = Scene(draw(orders, pickups, clock, chance), clock, chance)
+    scene = Scene(draw(orders, days, pickups, clock, chance), clock, chance)
     plant(scene, rates, pickups)
     settle(scene)
+    risk = np.random.default_rng([seed, RISKS])
+    gatherings = gather_orders(scene, rates, risk)
     rows = Rows(scene.timeline, clock, shop.currency, chance)
     tables = rows.tables()
     soiled = soil(tables, scene, rows.ids) if dirty else ()
+    give_to_nobody_else(rows, gatherings)
     # Last of all, and of orders that nothing else was done to: what is true of orders stays as it is.
     sent_back = ReturnScene(scene, rows)
     plant_returns(sent_back, rates)
@@ -137,6 +152,10 @@ def make(
     plants.all(rates)
     tables |= stock_tables(stock, tables["campaigns"])
     subscribed = add_subscriptions(tables, scene, rows, rates, np.random.default_rng([seed, SUBSCRIPTIONS]))
+    seen = RiskScene(scene, rows, tables["orders"]["ship_to_country"], risk)
+    plant_risks(seen, gatherings, rates)
+    settle_risks(seen)
+    fraud = RiskRows(seen).write(tables)
     truth = scene.truth(rows.ids, pickups, soiled, returns, as_of, seed)
-    planted = truth.planted | {"inventory": plants.truth(), "subscriptions": subscribed}
+    planted = truth.planted | {"fraud": fraud, "inventory": plants.truth(), "subscriptions": subscribed}
     return tables, truth.model_copy(update={"planted": planted, "unstocked": tuple(sorted(plants.unstocked))})

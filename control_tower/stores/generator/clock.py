@@ -35,7 +35,7 @@ class Clock:
     def __init__(self, shop: Shop, as_of: datetime) -> None:
         self.zone = shop.time_zone
         self.now = np.datetime64(as_of.astimezone(UTC).replace(tzinfo=None), "us")
-        years = range(as_of.year - 1, as_of.year + 2)
+        years = range(as_of.year - 2, as_of.year + 2)
         closed = np.array(sorted(holidays.country_holidays(shop.country, years=years)), "datetime64[D]")
         self.calendar = np.busdaycalendar(holidays=closed)
         self.today = self.day(np.array([self.now]))[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from control_tower.stores.generator.clock import Mask, Moments, Numbers
+from control_tower.stores.generator.clock import DAY, Mask, Moments, Numbers
 from control_tower.stores.generator.exposure import by_days, by_sales
 from control_tower.stores.generator.returned import Returned, asked_for, go_well, returned
 from control_tower.stores.generator.rows import Rows
@@ -22,7 +22,8 @@ FEW_ORDERS = 2
 SHARE = 0.34
 """Of the lines that reached any other customer, at most so many come back."""
 STEADY = 0.15
-"""What can lately come back of a product that does: at least so much of all, so that one return is no surprise."""
+"""Of what can come back of a product in a quarter, so much can lately, at least: one return is no surprise."""
+QUARTER = 90
 
 
 class ReturnScene:
@@ -46,7 +47,8 @@ class ReturnScene:
         self.first_line: Numbers = np.cumsum(self.lines_of) - self.lines_of
         sold_in = (rows.basket, self.timeline.placed, self.clock.now)
         self.lately: Numbers = np.minimum(by_sales(*sold_in), by_days(*sold_in))
-        self.returnable: Mask = ~rows.basket.final_sale & (self.lately >= STEADY)[rows.basket.sku]
+        quarters = (self.clock.now - self.timeline.placed.min()) / (QUARTER * DAY)
+        self.returnable: Mask = ~rows.basket.final_sale & (self.lately >= STEADY / max(1.0, quarters))[rows.basket.sku]
         some = np.bincount(rows.basket.order, self.returnable, len(self.timeline)) > 0
         self.order: Numbers = np.flatnonzero(sold.free & some & ~np.isnat(self.timeline.delivered))
         self.delivered: Moments = self.timeline.delivered[self.order]

@@ -39,7 +39,6 @@ CODES = (
     "delivered",
     "in_transit",
 )
-DAYS_OF_ORDERS = 90
 
 
 @dataclass
@@ -111,13 +110,14 @@ def choose_pickups(number: int, clock: Clock, chance: Generator) -> list[Pickup]
     return [Pickup(*missed) for missed in zip(carriers, warehouses, days, orders, strict=True)]
 
 
-def draw(orders: int, pickups: list[Pickup], clock: Clock, chance: Generator) -> Timeline:
+def draw(orders: int, days: int, pickups: list[Pickup], clock: Clock, chance: Generator) -> Timeline:
     """Draw the timelines of so many orders, every one of them healthy, cut off at `as_of`.
 
     Args:
+        days: how far back they go.
         pickups: orders are placed for each of these, on the morning of its day.
     """
-    placed, pickup = _placed(orders, pickups, clock, chance)
+    placed, pickup = _placed(orders, days, pickups, clock, chance)
     method = np.where(pickup >= 0, 0, chance.choice(3, orders, p=shelf.METHOD_SHARES))
     least, most = shelf.APPROVAL_HOURS[method].T
     approved = placed + span(chance.uniform(least, most))
@@ -146,9 +146,9 @@ def group_of(timeline: Timeline, clock: Clock) -> Numbers:
     return np.where(unlabelled, -1, day * 100 + route)
 
 
-def _placed(orders: int, pickups: list[Pickup], clock: Clock, chance: Generator) -> tuple[Moments, Numbers]:
+def _placed(orders: int, days: int, pickups: list[Pickup], clock: Clock, chance: Generator) -> tuple[Moments, Numbers]:
     """When orders were placed, by the rhythm of day and week, and which pick-up they were placed for."""
-    hours = clock.now - span(np.arange(DAYS_OF_ORDERS * 24, 0, -1))
+    hours = clock.now - span(np.arange(days * 24, 0, -1))
     wall = clock.wall(hours)
     hour = wall.astype("datetime64[h]").astype(int) % 24
     weekday = (wall.astype("datetime64[D]").astype(int) + 3) % 7

@@ -60,6 +60,21 @@ STOCK_KINDS = (
 )
 """What is planted in stock; what is oversold, or promoted and gone, runs out before more arrives, too."""
 
+FRAUD_KINDS = (
+    "identity_burst",
+    "account_velocity",
+    "card_velocity",
+    "network_velocity",
+    "address_mismatch",
+    "address_changed_after_purchase",
+    "payment_checks_failed",
+    "linked_to_dispute",
+    "contact_mismatch",
+    "provider_high_risk",
+    "duplicate_order",
+)
+"""What is planted in who placed orders; it is found in orders that may still be held."""
+
 
 class Rates(Noun):
     """How much is planted: a share of the orders for each kind, and a number of missed pick-ups.
@@ -103,6 +118,16 @@ class Rates(Noun):
     stock_mismatch: int = Field(default=4, ge=0, le=20)
     rising_availability_questions: int = Field(default=3, ge=0, le=20)
     unstocked: int = Field(default=2, ge=0, le=20)
+    identity_burst: float = Field(default=0.001, ge=0, le=0.1, description="one, where it is above 0")
+    account_velocity: float = Field(default=0.0003, ge=0, le=0.01)
+    card_velocity: float = Field(default=0.0006, ge=0, le=0.01)
+    address_mismatch: float = Field(default=0.001, ge=0, le=0.1)
+    address_changed_after_purchase: float = Field(default=0.001, ge=0, le=0.1)
+    payment_checks_failed: float = Field(default=0.001, ge=0, le=0.1)
+    linked_to_dispute: float = Field(default=0.0006, ge=0, le=0.1)
+    contact_mismatch: float = Field(default=0.0008, ge=0, le=0.1)
+    provider_high_risk: float = Field(default=0.001, ge=0, le=0.1)
+    duplicate_order: float = Field(default=0.0006, ge=0, le=0.1)
 
 
 class MissedPickup(Noun):
@@ -165,6 +190,11 @@ class Truth(Noun):
     def stock_pairs(self) -> pd.DataFrame:
         """Columns promise_id and kind, sorted: one row for every kind that holds for a product, or an order of it."""
         return _pairs(self.planted["inventory"], "promise_id")
+
+    @property
+    def fraud_pairs(self) -> pd.DataFrame:
+        """Columns order_id and kind, sorted: one row for every kind of evidence that holds for an order."""
+        return _pairs(self.planted["fraud"], "order_id")
 
     def save(self, made: Path) -> Path:
         """Write it beside a shop's file or a folder of Parquet, where no source reads."""

@@ -16,7 +16,7 @@ from policies.lint.linting import found_in
 from policies.tables import Decision, decide_one
 
 VALUES = range(4)
-TRIED = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+TRIED = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 FACTS = {
     name: {"type": "integer", "at_least": 0, "at_most": 3, "means": "a number", "owner": "us"} for name in ("a", "b")
 }

@@ -87,7 +87,7 @@ def test_a_rule_that_there_is_not_is_refused_with_the_nearest():
     assert "lost_shipment" in str(refused.value)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(drawn=st.data())
 @pytest.mark.parametrize("policy", [FULFILMENT, RETURNS], ids=lambda one: one.id)
 def test_a_change_brings_what_it_says_and_none_of_its_facts_is_needless(policy: Policy, drawn):

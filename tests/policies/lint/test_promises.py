@@ -20,7 +20,7 @@ from policies.verdict import is_missing
 from tests.policies import drawing
 
 DAY = date(2026, 4, 1)
-TRIED = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+TRIED = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 SHIPPED = [one for name in names() for one in versions(name)]
 SCENES = {one.reference: Scene(one, max(DAY, one.in_force.since), 2000) for one in SHIPPED}
 

@@ -119,7 +119,8 @@ def test_money_that_is_offered_because_a_fact_is_missing_is_shown_with_the_propo
 
 def test_a_list_that_has_run_out_is_noted(linted):
     lists = (
-        "lists: [{id: friends, means: people we know, fact: seller, members: [a], says: allow, until: 2026-05-31}]\n"
+        "lists: [{id: friends, means: people we know, fact: seller, members: [a], says: allow, "
+        "owner: shop, because: we know them, until: 2026-05-31}]\n"
     )
     (one,) = linted(("score_bands:", lists + "score_bands:"))
     assert (one.level, one.check, one.where) == (Level.note, "versions", "lists.friends")
@@ -127,7 +128,8 @@ def test_a_list_that_has_run_out_is_noted(linted):
 
 def test_a_list_that_ends_today_still_counts(linted):
     lists = (
-        "lists: [{id: friends, means: people we know, fact: seller, members: [a], says: allow, until: 2026-06-01}]\n"
+        "lists: [{id: friends, means: people we know, fact: seller, members: [a], says: allow, "
+        "owner: shop, because: we know them, until: 2026-06-01}]\n"
     )
     assert linted(("score_bands:", lists + "score_bands:")) == []
 
