@@ -56,8 +56,8 @@ class Tower:
     def shop(self) -> EmbeddedShop:
         return EmbeddedShop(self.settings.shop)
 
-    def fill(self, orders: int, *, seed: int = 3, dirty: bool = False, as_of: datetime = AS_OF) -> Truth:
-        return generate(self.settings.shop, orders=orders, seed=seed, as_of=as_of, dirty=dirty)
+    def fill(self, orders: int, *, seed: int = 3, as_of: datetime = AS_OF, **rest: Any) -> Truth:
+        return generate(self.settings.shop, orders=orders, seed=seed, as_of=as_of, **rest)
 
     def watch(self, **given: Any) -> LaneReport:
         from flows.watch_fulfilment import watch_fulfilment

@@ -28,7 +28,8 @@ AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 def seen(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Iterator[Any]:
     """A tower whose fraud lane has run live; the shop is like no other, as in `watched`."""
     with own_tower(tmp_path_factory.mktemp("seen"), deployed) as mine:
-        mine.truth = mine.fill(1500, seed=int(time.time()), as_of=datetime.now(UTC).replace(microsecond=0))
+        now = datetime.now(UTC).replace(microsecond=0)
+        mine.truth = mine.fill(1500, seed=int(time.time()), as_of=now, rates=Rates(provider_high_risk=0.04))
         mine.report = watch_fraud()
         yield mine
 
@@ -144,7 +145,7 @@ def test_an_approved_hold_is_placed_once_with_a_handle_of_its_own(seen: Any) -> 
 
     from control_tower.stores.shop import sqlite_file
 
-    proposal = next(each for each in seen.waiting(Action.hold) if each.lane == "fraud")
+    proposal = seen.waiting(Action.hold)[0]
     assert "fraud" not in proposal.reason and "risk" not in proposal.reason
     seen.rule(proposal)
     for _ in range(2):
@@ -157,21 +158,18 @@ def test_an_approved_hold_is_placed_once_with_a_handle_of_its_own(seen: Any) -> 
 
 
 def test_a_hold_is_void_when_the_evidence_turns_out_otherwise(seen: Any) -> None:
-    """The bank corrects itself after the approval: a later row of the same order counts."""
+    """The source corrects itself after the approval."""
     import sqlite3
 
     from control_tower.stores.shop import sqlite_file
 
-    several = set(seen.truth.planted["fraud"]["provider_high_risk"]) & set(
-        seen.truth.planted["fraud"]["address_mismatch"]
-    )
-    proposal = next(each for each in seen.waiting(Action.hold) if each.order_id in several)
+    proposal = seen.waiting(Action.hold)[0]
     seen.rule(proposal)
     with sqlite3.connect(sqlite_file(seen.settings.shop)) as book:
-        book.execute("UPDATE risk_signals SET cvv = 'match' WHERE order_id = ?", (proposal.order_id,))
+        book.execute("UPDATE risk_signals SET payment_attempts = 9 WHERE order_id = ?", (proposal.order_id,))
     resume(str(find_proposal(seen.ledger, proposal.digest).flow_run_id))
     seen.work()
     with sqlite3.connect(sqlite_file(seen.settings.shop)) as book:
         assert not book.execute("SELECT 1 FROM holds WHERE order_id = ?", (proposal.order_id,)).fetchall()
     row = find_proposal(seen.ledger, proposal.digest)
-    assert row.standing == "void" and "cvv was no_match" in row.detail
+    assert row.standing == "void" and "payment_attempts was" in row.detail

@@ -30,7 +30,7 @@ AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 def stocked(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Iterator[Any]:
     """A tower whose inventory lane has run live; the shop is like no other, as in `watched`."""
     with own_tower(tmp_path_factory.mktemp("stocked"), deployed) as mine:
-        mine.truth = mine.fill(4000, seed=int(time.time()), as_of=datetime.now(UTC).replace(microsecond=0))
+        mine.truth = mine.fill(8000, seed=int(time.time()), as_of=datetime.now(UTC).replace(microsecond=0))
         mine.report = watch_inventory()
         yield mine
 

@@ -136,9 +136,10 @@ def _same_totals(scene: RiskScene, together: Mask) -> None:
 
 def linked_to_disputes(scene: RiskScene, share: float) -> None:
     """A card, device, mail or delivery address that a disputed order had as well; for some, two of them."""
-    later = scene.pick(scene.to_review() & (scene.timeline.method == CARD), share)
-    long_ago = scene.arrived & scene.only_order & (scene.timeline.method == CARD)
-    long_ago &= scene.timeline.placed <= scene.now - span(30 * 24.0)
+    by_card, month_ago = scene.timeline.method == CARD, scene.now - span(30 * 24.0)
+    # One in a million that is still to be reviewed is older than a month: what it shares came after it.
+    later = scene.pick(scene.to_review() & by_card & (scene.timeline.placed > month_ago), share)
+    long_ago = scene.arrived & scene.only_order & by_card & (scene.timeline.placed <= month_ago)
     to = np.repeat(np.arange(len(later)), 1 + (np.arange(len(later)) % 3 == 0))  # the later order of each earlier one
     earlier = scene.chance.permutation(scene.pick(long_ago, len(to) / len(scene.free)))
     to = to[: len(earlier)]
