@@ -115,7 +115,7 @@ def test_a_resumed_run_killed_anywhere_pays_once(
 ) -> None:
     deploy(settings())
     shop = tmp_path / "shop.db"
-    generate(shop, orders=2000, seed=int(datetime.now(UTC).timestamp()), as_of=AS_OF)
+    generate(shop, orders=300 * len(boundaries) + 300, seed=int(datetime.now(UTC).timestamp()), as_of=AS_OF)
     here = environment(tmp_path, shop)
     with pytest.MonkeyPatch.context() as monkeypatch:
         for name, value in here.items():
