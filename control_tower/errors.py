@@ -75,6 +75,10 @@ class NoAuthority(TowerError):
     """No ruling in the ledger covers this action. Nothing was done."""
 
 
+class AuthorityLost(NoAuthority):
+    """Whoever approved it may not any more. Nothing was done, and it is asked again."""
+
+
 class AlreadyRuled(TowerError):
     """Somebody else ruled first; says who, when and how."""
 

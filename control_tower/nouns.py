@@ -267,6 +267,8 @@ class Proposal(Noun):
     evidence: str = Field(description="digest of what it rests on")
     policy: str
     reason: str
+    customer: str = Field(default="", description="whose order it is; empty where the source does not say")
+    requested_by: str = Field(default="", description="the person who asked for it; empty when policy did")
     as_of: AwareDatetime | None = Field(description="the moment of a replay; None when the lane ran on now")
 
     @cached_property
@@ -295,14 +297,29 @@ class Proposal(Noun):
 
 
 class Ruling(Noun):
-    """What one person ruled on one proposal digest, when, why, and through which door."""
+    """What was ruled on one proposal digest: by whom, when, why, through which door, and by what authority."""
 
     proposal: str = Field(description="digest of the proposal")
     verdict: Verdict
     approver: str
     reason: str
+    reason_code: str = ""
     via: str
     ruled_at: AwareDatetime
+    amount: int | None = Field(default=None, description="minor units that may move, where a person asked for less")
+    role: str = ""
+    on_behalf_of: str = Field(default="", description="who delegated the role, if somebody did")
+    seconded_by: str = Field(default="", description="the other person, where it takes two; they approved first")
+    authority: str = Field(default="", description="authority policy and version, as in authority@1")
+
+
+class Vote(Noun):
+    """One person's approval of a proposal that takes more people: it waits for the others."""
+
+    proposal: str
+    approver: str
+    needs: int = Field(description="how many more people it takes")
+    at: AwareDatetime
 
 
 class Effect(Noun):

@@ -21,7 +21,12 @@ class Settings(BaseSettings):
     data: Path | None = Field(default=None, description="folder of public data for tests and demos")
     page_url: str = Field(default="http://127.0.0.1:4200", description="the Prefect UI, for links")
     slack_token: SecretStr | None = Field(default=None, description="bot token; without it, the console")
+    slack_app_token: SecretStr | None = Field(default=None, description="app-level token; with it, Slack is a desk")
     slack_channel: str = Field(default="#control-tower", description="where digests and cases are posted")
+    approver_key: SecretStr | None = Field(
+        default=None, description="key that seals one-time codes' secrets; without it, one in the tower's folder"
+    )
+    authority: Path | None = Field(default=None, description="another file of written authority than the one shipped")
     slack_api_url: str = Field(default="https://slack.com/api/", description="another API root, for tests")
     memory_limit: str = Field(default="2GB", description="memory that joins over evidence may use")
 

@@ -13,11 +13,14 @@ from control_tower.errors import (
     AlreadyRuled,
     BrokenChain,
     ContractBreach,
+    LedgerError,
     NoAuthority,
     NotFound,
     NotProved,
     TowerError,
 )
+from desk.approvers import approvers
+from desk.slack_desk.command import slack
 
 app = typer.Typer(
     name="tower",
@@ -26,7 +29,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-approvers = typer.Typer(help="Enrol, list and revoke the people who may rule.", no_args_is_help=True)
 contracts = typer.Typer(help="Test the data contracts, or show them as pages.", no_args_is_help=True)
 audits = typer.Typer(help="Walk what was kept.", no_args_is_help=True)
 policies = typer.Typer(help="Lint, test, explain and backtest what the business decided.", no_args_is_help=True)
@@ -34,6 +36,7 @@ app.add_typer(approvers, name="approver")
 app.add_typer(contracts, name="contract")
 app.add_typer(audits, name="audit")
 app.add_typer(policies, name="policy")
+app.add_typer(slack, name="slack")
 
 # What scripts can tell apart. Anything unexpected is Python's own 1.
 EXITS: dict[type[TowerError], int] = {
@@ -101,28 +104,51 @@ def dispute(
 
 @app.command()
 def approve(
-    id: Annotated[str, typer.Argument(help="The proposal's id.")],
     approver: Name,
+    ids: Annotated[list[str] | None, typer.Argument(help="The ids of one proposal, or of several.")] = None,
     reason: Annotated[str, typer.Option(help="Why, if you want it kept.")] = "",
+    code: Annotated[str, typer.Option(help="One of the reasons of policies/authority.yaml.")] = "",
+    amount: Annotated[str | None, typer.Option(help="Less than was proposed, as in 49.90; of one proposal.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="All that wait, of one action.")] = False,
+    action: Annotated[str | None, typer.Option(help="With --all: refund, reship or hold.")] = None,
+    up_to: Annotated[str | None, typer.Option(help="With --all: only amounts up to this, as in 49.90.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before several are approved.")] = False,
     json: Json = False,
 ) -> None:
-    """Approve a proposal. Your token is read from TOWER_TOKEN, or asked for."""
-    from desk.rule import rule_on
-
-    rule_on(id, "approve", approver, _token(), reason, json=json)
+    """Approve a proposal, or several, one ruling each. Your token is read from TOWER_TOKEN, or asked for."""
+    _rule(ids or [], "approve", approver, reason, code, amount, action if all_ else None, up_to, yes, json)
 
 
 @app.command()
 def reject(
-    id: Annotated[str, typer.Argument(help="The proposal's id.")],
     approver: Name,
     reason: Annotated[str, typer.Option(help="Why; a rejection needs words.")],
+    ids: Annotated[list[str] | None, typer.Argument(help="The ids of one proposal, or of several.")] = None,
+    code: Annotated[str, typer.Option(help="One of the reasons of policies/authority.yaml.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before several are rejected.")] = False,
     json: Json = False,
 ) -> None:
-    """Reject a proposal, with a reason."""
-    from desk.rule import rule_on
+    """Reject a proposal, or several, with a reason."""
+    _rule(ids or [], "reject", approver, reason, code, None, None, None, yes, json)
 
-    rule_on(id, "reject", approver, _token(), reason, json=json)
+
+def _rule(
+    ids: list[str], verdict: str, approver: str, reason: str, code: str, amount: str | None,
+    action: str | None, up_to: str | None, yes: bool, json: bool,
+) -> None:  # fmt: skip
+    from desk.rule import chosen, rule_on, rule_on_many, total
+    from desk.show import err, printable
+
+    if len(ids) == 1:
+        rule_on(ids[0], verdict, approver, _token(), reason, reason_code=code, amount=amount, json=json)
+        return
+    found = chosen(ids, action, up_to)
+    if amount is not None:
+        raise LedgerError("an amount is for one proposal", remedy="rule on it alone")
+    err.print(printable(f"{verdict}: {total(found)}"), markup=False, highlight=False)
+    if not yes:
+        typer.confirm("Go on?", abort=True, err=True)
+    rule_on_many([each.digest for each in found], verdict, approver, _token(), reason, reason_code=code, json=json)
 
 
 @app.command()
@@ -147,14 +173,15 @@ def up(
         int, typer.Option(help="Fill an empty embedded shop with so many orders; 0 leaves it empty.")
     ] = 1000,
 ) -> None:
-    """Run server, worker and shop until Ctrl-C, and say where to look."""
+    """Run server, worker and shop until Ctrl-C, and the Slack desk where it is set up; say where to look."""
     from desk.shop import open_shop
     from desk.up import up as run_all
 
     open_shop(orders)
     from desk.duties import deliver_messages, wake_ruled
+    from desk.slack_desk.serving import is_desk, serve_beside
 
-    run_all(every_minute=(wake_ruled, deliver_messages))
+    run_all(every_minute=(wake_ruled, deliver_messages), beside=(serve_beside,) if is_desk() else ())
 
 
 @app.command()
@@ -177,30 +204,6 @@ def demo(
     from desk.demo import run_demo
 
     run_demo(orders, home)
-
-
-@approvers.command("add")
-def approver_add(name: str, json: Json = False) -> None:
-    """Enrol a person; the token is shown once."""
-    from desk.people import add
-
-    add(name, json=json)
-
-
-@approvers.command("list")
-def approver_list(json: Json = False) -> None:
-    """Show who is enrolled."""
-    from desk.people import show
-
-    show(json=json)
-
-
-@approvers.command("revoke")
-def approver_revoke(name: str) -> None:
-    """End a person's authority at once."""
-    from desk.people import end
-
-    end(name)
 
 
 @contracts.command("test")

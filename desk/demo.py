@@ -49,7 +49,7 @@ def run_demo(orders: int, home: Path | None) -> None:
         _say("3. The queue")
         show_queue(8, json=False)
         refund, reship = _first(ledger, Action.refund), _first(ledger, Action.reship)
-        token = enrol(ledger, "demo approver", datetime.now(UTC))
+        token = enrol(ledger, "demo approver", datetime.now(UTC)).token
         _say(f"4. Approve the refund {refund.id}: {refund.money} for order {refund.order_id}")
         rule_on(refund.id, "approve", "demo approver", token, "paid, cancelled, never handed over", json=False)
         _say(f"5. Reject the reship {reship.id} of order {reship.order_id}")

@@ -11,6 +11,8 @@ from desk.policies import files
 from desk.show import as_json, out, printable, table
 from policies.lint import Finding, Level, lint
 
+AUTHORITY = "authority"
+
 
 def lint_policies(names: list[str], *, json: bool, examples: bool) -> None:
     """Look for faults in every version of the policies named, or of all.
@@ -23,8 +25,11 @@ def lint_policies(names: list[str], *, json: bool, examples: bool) -> None:
         SystemExit: there is a fault, or something that could not be decided; the status is 1.
         PolicyError: there is no such policy, or a file is malformed.
     """
-    found = lint(names)
-    found = sorted([*found, *_mistyped(names)], key=lambda one: (one.file, one.line))
+    lanes = [name for name in names if name != AUTHORITY]
+    found = [*lint(lanes), *_mistyped(lanes)] if lanes or not names else []
+    if AUTHORITY in names or not names:
+        found += _authority()
+    found.sort(key=lambda one: (one.file, one.line))
     if json:
         as_json([one.model_dump(mode="json") for one in found])
     elif examples:
@@ -33,6 +38,28 @@ def lint_policies(names: list[str], *, json: bool, examples: bool) -> None:
         _as_table(found)
     if any(one.level is not Level.note for one in found):
         raise SystemExit(1)
+
+
+def _authority() -> Iterator[Finding]:
+    """What written authority leaves to nobody, and roles that nobody is enrolled in where somebody is."""
+    from control_tower.ledger import open_ledger
+    from control_tower.ledger.approvers import roles_held
+    from control_tower.settings import settings
+    from policies.authority import SHIPPED, authority
+    from policies.authority.checks import findings
+    from policies.plain_yaml import line_of
+    from policies.validation import content_of, tree
+
+    file = settings().authority or SHIPPED
+    written = authority(file)
+    held = roles_held(open_ledger(settings().ledger))
+    place = tree(str(file), content_of(file))
+    for fault in findings(written, held or None):
+        yield Finding(
+            check="authority", level=Level.note if "nobody is enrolled" in fault.what else Level.fault,
+            document=written.reference, where=".".join(map(str, fault.place)), file=str(file),
+            line=line_of(place, fault.place), sentence=f"{fault.what}: {fault.remedy}".rstrip(": "),
+        )  # fmt: skip
 
 
 def _mistyped(names: list[str]) -> Iterator[Finding]:

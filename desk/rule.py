@@ -1,56 +1,160 @@
-"""`tower approve` and `tower reject`: a ruling in the ledger, then a wake-up for the run that waits."""
+"""`tower approve` and `tower reject`: rulings in the ledger, then a wake-up for the runs that wait."""
 
 from __future__ import annotations
 
 import time
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 
+from control_tower.errors import LedgerError, TowerError
 from control_tower.ledger import Ledger, open_ledger
-from control_tower.ledger.cases import find_proposal, paused_as
+from control_tower.ledger.cases import find_proposal, paused_as, waiting_proposals
+from control_tower.ledger.proofs import Token
 from control_tower.ledger.rulings import rule
-from control_tower.nouns import Ruling, Verdict
+from control_tower.nouns import Action, Money, Proposal, Ruling, Verdict, Vote
 from control_tower.server import running_server
 from control_tower.settings import settings
 from desk.show import as_json, out, printable
+from tasks.authority import in_minor_units, written_authority
 
 
-def rule_on(handle: str, verdict: str, approver: str, token: str, reason: str, *, json: bool) -> None:
-    """Rule, then wake the run; without a worker the woken run is carried out here."""
-    tower = settings()
-    ledger = open_ledger(tower.ledger)
+def rule_on(
+    handle: str,
+    verdict: str,
+    approver: str,
+    token: str,
+    reason: str,
+    *,
+    reason_code: str = "",
+    amount: str | None = None,
+    json: bool,
+) -> None:
+    """Rule, then wake the run; without a worker the woken run is carried out here.
+
+    Args:
+        amount: less than was proposed, in whole units, as in 49.90.
+    """
+    ledger = open_ledger(settings().ledger)
+    said = _rule(ledger, handle, verdict, Token(approver, token), reason, reason_code, amount)
+    outcome = "it waits for another person" if isinstance(said, Vote) else wake(said.proposal)
+    standing = find_proposal(ledger, said.proposal)
+    if json:
+        as_json(
+            said.model_dump(mode="json") | {"standing": standing.standing, "detail": standing.detail, "run": outcome}
+        )
+        return
+    _line(_said(said))
+    _line(f"run: {outcome}; proposal: {standing.standing} {standing.detail}".strip())
+
+
+def rule_on_many(
+    handles: Sequence[str], verdict: str, approver: str, token: str, reason: str, *, reason_code: str, json: bool
+) -> None:
+    """Rule on each of several, one ruling each, in the order given; stops where authority ends.
+
+    Raises:
+        TowerError: what stopped it; the rulings before it stand.
+    """
+    ledger = open_ledger(settings().ledger)
+    done: list[Ruling | Vote] = []
+    stopped: TowerError | None = None
+    for handle in handles:
+        try:
+            done.append(_rule(ledger, handle, verdict, Token(approver, token), reason, reason_code, None))
+        except TowerError as fault:
+            stopped = fault
+            break
+    woken = [one.proposal for one in done if isinstance(one, Ruling)]
+    wake_all(woken)
+    if json:
+        as_json([one.model_dump(mode="json") for one in done])
+    else:
+        for one in done:
+            _line(f"{_said(one)}: {find_proposal(ledger, one.proposal).standing}")
+    if stopped:
+        _line(f"stopped after {len(done)} of {len(handles)}")
+        raise stopped
+
+
+def chosen(ids: Sequence[str], action: str | None, up_to: str | None) -> list[Proposal]:
+    """The waiting proposals that are named, or all of one action up to an amount.
+
+    Raises:
+        LedgerError: neither names any.
+    """
+    ledger = open_ledger(settings().ledger)
+    if ids:
+        return [Proposal.model_validate(find_proposal(ledger, each).body) for each in ids]
+    if action not in {each.value for each in Action}:
+        raise LedgerError("nothing to rule on", remedy="name proposals, or give --all with --action")
+    waiting = [Proposal.model_validate(row.body) for row in waiting_proposals(ledger)]
+    most = _decimal(up_to)
+    return [
+        each
+        for each in waiting
+        if each.action == action
+        and (most is None or (each.money is not None and each.money.amount <= (in_minor_units(each, most) or 0)))
+    ]
+
+
+def total(proposals: Sequence[Proposal]) -> str:
+    """How many, and how much in each currency: what a person reads before they approve them all."""
+    sums: dict[str, int] = defaultdict(int)
+    for each in proposals:
+        if each.money:
+            sums[each.money.currency] += each.money.amount
+    amounts = ", ".join(str(Money(amount=amount, currency=currency)) for currency, amount in sorted(sums.items()))
+    return f"{len(proposals)} proposals{f', {amounts} in all' if amounts else ''}"
+
+
+def _rule(
+    ledger: Ledger, handle: str, verdict: str, by: Token, reason: str, reason_code: str, amount: str | None
+) -> Ruling | Vote:
     row = find_proposal(ledger, handle)
-    ruling = rule(
+    minor = in_minor_units(Proposal.model_validate(row.body), _decimal(amount))
+    return rule(
         ledger,
         row.digest,
         Verdict(verdict),
-        approver=approver,
-        token=token,
+        by=by,
+        authority=written_authority(),
         reason=reason,
+        reason_code=reason_code,
+        amount=minor,
         via="command",
         now=datetime.now(UTC),
     )
-    outcome = wake(row.digest)
-    standing = find_proposal(ledger, row.digest)
-    if json:
-        as_json(
-            ruling.model_dump(mode="json") | {"standing": standing.standing, "detail": standing.detail, "run": outcome}
-        )
-        return
-    out.print(printable(_said(ruling)), markup=False, highlight=False)
-    out.print(
-        printable(f"run: {outcome}; proposal: {standing.standing} {standing.detail}".strip()),
-        markup=False,
-        highlight=False,
-    )
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        found = Decimal("NaN")
+    if not found.is_finite():
+        raise LedgerError(f"{text!r} is no amount", remedy="as in 49.90")
+    return found
 
 
 def wake(digest: str) -> str:
-    """Wake the run that waits for a ruling, and wait for what comes of it.
+    """Wake the run that waits for a ruling, and wait for what comes of it."""
+    return wake_all([digest])[digest]
 
-    A worker of this tower carries it out; where there is none, this process does.
+
+def wake_all(digests: Sequence[str]) -> dict[str, str]:
+    """Wake the runs that wait for rulings, and wait for what comes of them.
+
+    A worker of this tower carries them out; where there is none, this process does.
     """
+    if not digests:
+        return {}
     tower = settings()
     ledger = open_ledger(tower.ledger)
+    said: dict[str, str] = {}
     with running_server(tower):
         from control_tower.pause import open_pauses, resume
         from desk.deploy import deploy
@@ -58,20 +162,22 @@ def wake(digest: str) -> str:
         from tasks.ask import request_for
 
         deployed = deploy(tower)
-        run = find_proposal(ledger, digest).flow_run_id
-        if run is None:  # ruled on before its run was opened
-            run = open_pauses([request_for(ledger, digest)])[digest]
-            paused_as(ledger, {digest: run})
-        woken = resume(run)
+        for digest in digests:
+            run = find_proposal(ledger, digest).flow_run_id
+            if run is None:  # ruled on before its run was opened
+                run = open_pauses([request_for(ledger, digest)])[digest]
+                paused_as(ledger, {digest: run})
+            said[digest] = f"{resume(run)} {run}"
         if is_worked(tower):
-            _until_settled(ledger, digest)
+            for digest in digests:
+                _until_settled(ledger, digest)
         else:
             work(
                 {each.id: each.flow for each in deployed if each.id and each.flow.name == "resolve-case"},
                 tower,
                 once=True,
             )
-    return f"{woken} {run}"
+    return said
 
 
 def _until_settled(ledger: Ledger, digest: str) -> None:
@@ -82,5 +188,11 @@ def _until_settled(ledger: Ledger, digest: str) -> None:
         time.sleep(0.2)
 
 
-def _said(ruling: Ruling) -> str:
-    return f"{ruling.approver} ruled {ruling.verdict} on {ruling.proposal[:12]}"
+def _line(text: str) -> None:
+    out.print(printable(text), markup=False, highlight=False)
+
+
+def _said(said: Ruling | Vote) -> str:
+    if isinstance(said, Vote):
+        return f"{said.approver} approved {said.proposal[:12]}; it takes {said.needs} more"
+    return f"{said.approver} ruled {said.verdict} on {said.proposal[:12]}"

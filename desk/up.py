@@ -26,12 +26,14 @@ def up(
     settings: Settings | None = None,
     write: Callable[[str], None] = say,
     every_minute: Sequence[Callable[[], object]] = (),
+    beside: Sequence[Callable[[threading.Event], object]] = (),
 ) -> None:
     """Run until Ctrl-C or SIGTERM; finish what is under way, then stop everything that was started.
 
     Args:
         write: takes each line that a person should see.
         every_minute: what else to do once a minute; a fault in one is told, and ends nothing.
+        beside: what else runs, each until the event that it is given is set; a fault in one is told.
 
     Raises:
         ServerError: the server does not start, or stopped answering.
@@ -54,11 +56,24 @@ def up(
         duties = (put_right, *every_minute)
         threading.Thread(target=_each_minute, args=(stop, write, duties), daemon=True).start()
         threading.Thread(target=_warm_up, daemon=True).start()
+        others = [threading.Thread(target=_beside, args=(each, stop, write), daemon=True) for each in beside]
+        for other in others:
+            other.start()
         for line in _where_to_look(tower, server, [each.name for each in deployed]):
             write(line)
         work(flows, tower, stop=stop)
         stop.set()
+        for other in others:
+            other.join()
     write("stopped")
+
+
+def _beside(act: Callable[[threading.Event], object], stop: threading.Event, write: Callable[[str], None]) -> None:
+    try:
+        act(stop)
+    except Exception as fault:
+        logging.getLogger("prefect.tower.up").warning("what runs beside ended", exc_info=True)
+        write(f"{getattr(act, '__name__', 'what runs beside')} ended: {fault}")
 
 
 def _warm_up() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from prefect import flow
 
-from control_tower.errors import NoAuthority
+from control_tower.errors import AuthorityLost, NoAuthority
 from control_tower.nouns import Verdict
 from flows.lanes import find_lane
 from tasks.act import act
+from tasks.afresh import ask_anew, open_afresh
 from tasks.authorise import authorise, take_ruling, wait_on
 from tasks.look_again import look_again
 from tasks.settle import reject, settle, void
@@ -30,10 +31,14 @@ def resolve_case(proposal: str) -> str:
 
 
 def carry_out(proposal: str) -> str:
-    """What an approval leads to: one effect, or a void ruling when authority or evidence is gone."""
+    """What an approval leads to: one effect, or a void ruling when the evidence has changed; a question asked anew."""
     try:
         leave = authorise(proposal)
+    except AuthorityLost as lost:
+        return wait_on(proposal, ask_anew(proposal, lost.what))
     except NoAuthority as refusal:
         return void(proposal, refusal.what)
-    changed = look_again(leave, find_lane(leave.proposal.lane))
+    changed, fresh = look_again(leave, find_lane(leave.proposal.lane))
+    if fresh:
+        open_afresh(proposal, fresh, changed)
     return void(proposal, changed) if changed else settle(proposal, act(leave))

@@ -26,6 +26,7 @@ from policies.validation import content_of, validated
 from policies.validation import tree as tree_in
 
 HOUSE = Path(__file__).parent
+OTHERS = ("authority",)  # policies of another kind, with a reader of their own
 LOG = logging.getLogger(__name__)
 
 
@@ -142,7 +143,11 @@ def files_of(policy: str | Path) -> list[Path]:
 
 
 def _documents(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.glob("*.yaml") if not file.name.endswith(EXAMPLES))
+    return sorted(
+        file
+        for file in folder.glob("*.yaml")
+        if not file.name.endswith(EXAMPLES) and file.stem.partition("@")[0] not in OTHERS
+    )
 
 
 def _versions_in(folder: Path, name: str) -> list[Path]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import JsonValue, ValidationError
 from ruamel.yaml.comments import CommentedMap
 
 from control_tower.errors import PolicyError
-from policies.document import Document
 from policies.plain_yaml import LARGEST, tree_of
 from policies.refusals import explained, refusal
+from policies.terms import Term
+
+Written = TypeVar("Written", bound=Term)
 
 
 def content_of(file: Path) -> bytes:
@@ -30,7 +33,7 @@ def tree(file: str, content: bytes) -> CommentedMap:
     return tree_of(content, file)
 
 
-def validated(model: type[Document], written: JsonValue, tree: CommentedMap, file: str) -> Document:
+def validated(model: type[Written], written: JsonValue, tree: CommentedMap, file: str) -> Written:
     """The model of what is written; refused at the first line that is wrong."""
     try:
         # JSON, so that types are strict and dates and enums are still read from text.

@@ -10,7 +10,7 @@ from control_tower.keeping.step import step
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.effects import intend, move, new_holder
 from control_tower.ledger.rulings import Authorised
-from control_tower.nouns import Action, Effect, EffectState, Proposal
+from control_tower.nouns import Action, Effect, EffectState
 from control_tower.settings import settings
 from control_tower.stores import open_store
 from control_tower.stores.protocol import Store, StoreEffect
@@ -57,7 +57,7 @@ def carry_out(
         return _confirm(ledger, recorded, holder, now())
     move(ledger, proposal.digest, EffectState.sent, holder=holder, now=now())
     try:
-        _call(store, proposal)
+        _call(store, authorised)
     except OutcomeUnknown as fault:
         said: Exception | None = fault
     except StoreError as fault:
@@ -86,12 +86,13 @@ def _confirm(ledger: Ledger, recorded: StoreEffect, holder: str, at: datetime) -
     )
 
 
-def _call(store: Store, proposal: Proposal) -> None:
+def _call(store: Store, authorised: Authorised) -> None:
+    proposal, money = authorised.proposal, authorised.money
     match proposal.action:
-        case Action.refund if proposal.money:
+        case Action.refund if money:
             # A refund acts on an order, or on a return of that order.
             returned = proposal.target if proposal.target != proposal.order_id else None
-            store.refund(proposal.digest, proposal.order_id, proposal.money, proposal.reason, returned)
+            store.refund(proposal.digest, proposal.order_id, money, proposal.reason, returned)
         case Action.reship:
             store.reship(proposal.digest, proposal.order_id, proposal.target, proposal.reason)
         case Action.hold:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from control_tower.errors import AlreadyRuled, TowerError
+from control_tower.errors import AlreadyRuled, NoAuthority, TowerError
 from control_tower.ledger import open_ledger
 from control_tower.ledger import rulings as book
 from control_tower.ledger.cases import dossier, find_proposal, note
+from control_tower.ledger.proofs import Code
 from control_tower.ledger.rulings import Authorised
-from control_tower.nouns import Proposal, Ruling, Verdict
+from control_tower.nouns import Proposal, Ruling, Verdict, Vote
 from control_tower.pause import answer, pause_again
 from control_tower.settings import settings
+from tasks.authority import in_minor_units, reason_codes, written_authority
 from tasks.brief import brief, escape
 
 
 def take_ruling(proposal: str) -> tuple[Ruling | None, str]:
     """The ruling on a proposal, taking one from Prefect's form if the form was filled in.
 
-    Not a step: what is typed into the form holds a token, and inputs of steps are kept.
+    Not a step: what is typed into the form holds a one-time code, and inputs of steps are kept.
 
     Returns:
         The ruling, or None and why what was typed is none.
@@ -28,20 +30,25 @@ def take_ruling(proposal: str) -> tuple[Ruling | None, str]:
     refusal = "" if typed is None else "the form was left empty"
     if typed and typed.approver.strip():
         try:
-            book.rule(
+            asked = Proposal.model_validate(find_proposal(ledger, proposal).body)
+            said = book.rule(
                 ledger,
                 proposal,
                 Verdict(typed.verdict),
-                approver=typed.approver,
-                token=typed.token,
+                by=Code(typed.approver, typed.code),
+                authority=written_authority(),
                 reason=typed.reason,
+                reason_code=typed.why,
+                amount=in_minor_units(asked, typed.amount),
                 via="form",
                 now=datetime.now(UTC),
             )
+            if isinstance(said, Vote):
+                refusal = f"{said.approver} has approved it, and it takes {said.needs} more"
         except AlreadyRuled as late:
             note(ledger, f"proposal:{proposal}", "late answer", str(late), datetime.now(UTC))
         except TowerError as fault:
-            refusal = fault.what
+            refusal = f"{fault.what}; {fault.remedy}" if isinstance(fault, NoAuthority) else fault.what
     return book.find_ruling(ledger, proposal), refusal
 
 
@@ -58,7 +65,7 @@ def wait_on(proposal: str, refusal: str) -> str:
     note(ledger, f"proposal:{proposal}", "woken without a ruling", why, datetime.now(UTC))
     held = dossier(ledger, row.case_id)
     text = brief(held.case, (Proposal.model_validate(row.body),))
-    pause_again(f"**Nothing was done: {escape(why)}.** This run waits for a ruling.\n\n{text}")
+    pause_again(f"**Nothing was done: {escape(why)}.** This run waits for a ruling.\n\n{text}", reasons=reason_codes())
     return "waiting"
 
 
@@ -68,4 +75,4 @@ def authorise(proposal: str) -> Authorised:
     Raises:
         NoAuthority: no ruling covers the proposal as it stands at this moment.
     """
-    return book.authorise(open_ledger(settings().ledger), proposal)
+    return book.authorise(open_ledger(settings().ledger), proposal, written_authority(), datetime.now(UTC))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from control_tower.errors import ContractBreach
 from control_tower.keeping.step import open_archive
 from control_tower.ledger import open_ledger
 from control_tower.ledger.effects import find_effect
 from control_tower.ledger.rulings import Authorised
-from control_tower.nouns import EffectState, Proposal
+from control_tower.nouns import EffectState, Money, Proposal, digest_of
 from control_tower.settings import settings
 from policies import policy
 from tasks.detect import detect
@@ -24,8 +24,15 @@ from tasks.recommend import recommend
 from tasks.validate import validate
 
 
-def look_again(leave: Authorised, watched: Lane) -> str:
-    """What has changed since the proposal was made; empty when everything it rests on still holds.
+class Looked(NamedTuple):
+    """What has changed since a proposal was made, and what policy recommends in its place, if anything."""
+
+    changed: str = ""
+    fresh: Proposal | None = None
+
+
+def look_again(leave: Authorised, watched: Lane) -> Looked:
+    """What has changed since the proposal was made; nothing when everything it rests on still holds.
 
     The same lane looks at the same order again, and must recommend the very same thing: action,
     target, amount, evidence and policy. An effect of our own that already happened is no change.
@@ -33,17 +40,17 @@ def look_again(leave: Authorised, watched: Lane) -> str:
     proposal = leave.proposal
     begun = find_effect(open_ledger(settings().ledger), proposal.digest)
     if begun and begun.state is not EffectState.intended:
-        return ""
+        return Looked()
     moment = proposal.as_of or datetime.now(UTC)
     rules = policy(proposal.lane, moment)
     if rules.reference != proposal.policy:
-        return f"the policy in force is {rules.reference}, not {proposal.policy}"
+        return Looked(f"the policy in force is {rules.reference}, not {proposal.policy}")
     live, only = proposal.as_of is None, () if watched.whole else (proposal.order_id,)
     try:
         accepted = validate(gather(proposal.source, proposal.mapping, watched.tables, moment, only, live))
     except ContractBreach as breach:
         if breach.rule.endswith(".minimum_rows"):  # the order is gone, or not to be relied on any more
-            return f"order {proposal.order_id} has no evidence to rely on"
+            return Looked(f"order {proposal.order_id} has no evidence to rely on")
         raise
     facts = detect(accepted, watched.signals, rules)
     if rules.conclusions:
@@ -53,7 +60,23 @@ def look_again(leave: Authorised, watched: Lane) -> str:
     subject = proposal.subject or proposal.order_id
     known = [row for row in plain_rows(archive.frame(facts)) if row[rules.subject] == subject]
     mine = [row for row in plain_rows(archive.frame(found)) if row["subject"] == subject]
-    return _difference(proposal, mine, known[0] if known else {})
+    changed = _difference(proposal, mine, known[0] if known else {})
+    same = [row for row in mine if row["action"] == proposal.action and row["target"] == proposal.target]
+    return Looked(changed, _afresh(proposal, same[0]) if changed and same else None)
+
+
+def _afresh(proposal: Proposal, row: dict[str, Any]) -> Proposal:
+    """The proposal as policy would make it now."""
+    rests_on = json.loads(row["rests_on"])
+    return Proposal.model_validate(
+        proposal.model_dump()
+        | {
+            "money": Money(amount=int(row["amount"]), currency=row["currency"]) if row["amount"] is not None else None,
+            "rests_on": rests_on,
+            "evidence": digest_of(rests_on),
+            "reason": row["reason"],
+        }
+    )
 
 
 def _difference(proposal: Proposal, found: list[dict[str, Any]], facts: dict[str, Any]) -> str:

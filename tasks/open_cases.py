@@ -205,6 +205,8 @@ def form_proposals(
     """Make a `Proposal` of each row; its digest covers all that a ruling on it would."""
     archive = open_archive(settings().artifacts)
     case_of = {(subject, kind): case.id for case in cases for subject in case.subjects for kind in case.kinds}
+    rows = plain_rows(archive.frame(recommended))
+    buyers = _buyers({row["order_id"] for row in rows}, accepted)
     return Nouns(
         [
             Proposal(
@@ -222,11 +224,21 @@ def form_proposals(
                 evidence=digest_of(json.loads(row["rests_on"])),
                 policy=policy.reference,
                 reason=row["reason"],
+                customer=buyers.get(row["order_id"], ""),
                 as_of=accepted.as_of if replay else None,
             )
-            for row in plain_rows(archive.frame(recommended))
+            for row in rows
         ]
     )
+
+
+def _buyers(orders: set[str], accepted: Accepted) -> dict[str, str]:
+    """Whose orders these are, as far as the source says: nobody rules on their own."""
+    if not orders or "orders" not in accepted.frames:
+        return {}
+    known = open_archive(settings().artifacts).frame(accepted.frames["orders"], ["order_id", "customer_id"])
+    mine = known[known["order_id"].isin(orders) & known["customer_id"].notna()]
+    return dict(zip(mine["order_id"], mine["customer_id"], strict=True))
 
 
 @step

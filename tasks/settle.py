@@ -40,7 +40,7 @@ def reject(proposal: str) -> str:
 
 @step
 def void(proposal: str, changed: str) -> str:
-    """Void the ruling: what it rested on has changed. The next run of the lane proposes anew."""
+    """Void the ruling: what it rested on has changed."""
     said = f"the ruling is void: {changed}"
     settle_proposal(open_ledger(settings().ledger), proposal, "void", said, datetime.now(UTC))
     return said

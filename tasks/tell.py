@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from zoneinfo import ZoneInfo
 
@@ -13,10 +13,13 @@ from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.cases import Dossier, dossiers, find_proposal, queue
 from control_tower.nouns import Noun, Proposal
 from control_tower.settings import Settings, settings
+from control_tower.slack.case_message import case_message
 from control_tower.slack.client import open_channel
-from control_tower.slack.messages import Message, case_message, digest_message, notice_message
+from control_tower.slack.messages import digest_key, digest_message, notice_message
 from control_tower.slack.outbox import Delivered, Outbox
+from control_tower.slack.parts import Message, moment_in
 from control_tower.slack.untold import untold
+from tasks.authority import rules_elsewhere
 from tasks.open_cases import Opened
 from tasks.validate import Accepted
 
@@ -60,8 +63,13 @@ def tell(lane: str, accepted: Accepted, opened: Opened) -> Told:
                 time_zone=shop.time_zone,
             )
         )
-    messages += [of_case(known[id], shop.time_zone) for id in changed if id in known]
-    return _said(ledger, tower, messages)
+    # What waits for a person and costs most comes first: only so many are posted in a minute.
+    elsewhere = rules_elsewhere(tower)
+    first = sorted((known[id] for id in changed if id in known), key=lambda held: (not held.waits, -held.row.priority))
+    messages += [
+        of_case(held, shop.time_zone, elsewhere, digest_key(lane, shop.id, held.case.team, day)) for held in first
+    ]
+    return said(ledger, tower, messages)
 
 
 @step
@@ -70,34 +78,49 @@ def tell_case(proposal: str) -> Told:
     tower = settings()
     ledger = open_ledger(tower.ledger)
     case = find_proposal(ledger, proposal).case_id
-    return _said(ledger, tower, [of_case(held, "UTC") for held in dossiers(ledger, [case])])
+    return said(ledger, tower, [of_case(held, "UTC", rules_elsewhere(tower)) for held in dossiers(ledger, [case])])
 
 
-def of_case(held: Dossier, time_zone: str) -> Message:
-    """The message of a case as it stands now."""
+def of_case(
+    held: Dossier, time_zone: str, elsewhere: Callable[[Proposal], str] | None, thread: str | None = None
+) -> Message:
+    """The message of a case as it stands now.
+
+    Args:
+        elsewhere: why a proposal is not ruled on in Slack; None where nobody listens there.
+        thread: the key of the digest that it hangs under, if it is not posted yet.
+    """
     proposals = [Proposal.model_validate(row.body) for row in held.proposals if row.standing != "withdrawn"]
-    settled = {row.digest: _outcome(held, row.digest, row.standing, row.detail) for row in held.proposals}
+    settled = {row.digest: _outcome(held, row.digest, row.standing, row.detail, time_zone) for row in held.proposals}
     standing = f"closed: {held.row.closed_reason}" if held.row.standing == "closed" else "open"
-    if held.row.standing == "open" and any(row.standing == "waiting" for row in held.proposals):
+    if held.row.standing == "open" and held.waits:
         standing = "waiting for a person"
     return case_message(
         held.case,
         proposals,
         standing,
-        settled={digest: said for digest, said in settled.items() if said},
+        settled={digest: told for digest, told in settled.items() if told},
         time_zone=time_zone,
+        thread=thread,
+        elsewhere=elsewhere,
     )
 
 
-def _outcome(held: Dossier, digest: str, standing: str, detail: str) -> str:
+def _outcome(held: Dossier, digest: str, standing: str, detail: str, time_zone: str) -> str:
+    """Who ruled what, where, when and why, and what came of it."""
     if standing == "waiting":
         return ""
     ruling = held.rulings.get(digest)
-    said = f"{ruling.verdict} by {ruling.approver}{f': {ruling.reason}' if ruling.reason else ''}" if ruling else ""
-    return "; ".join(part for part in (said, f"{standing} {detail}".strip()) if part)
+    told = ""
+    if ruling:
+        when = moment_in(ruling.ruled_at, time_zone)
+        reason = f": {ruling.reason}" if ruling.reason else ""
+        told = f"{ruling.verdict} by {ruling.approver}, by {ruling.via}, {when}{reason}"
+    return "; ".join(part for part in (told, f"{standing} {detail}".strip()) if part)
 
 
-def _said(ledger: Ledger, tower: Settings, messages: Sequence[Message]) -> Told:
+def said(ledger: Ledger, tower: Settings, messages: Sequence[Message]) -> Told:
+    """Put messages into the outbox, and deliver what can be delivered."""
     outbox = Outbox(ledger.engine)
     queued = outbox.put(messages)
     # Standard output belongs to the report; without Slack the same words go to standard error.
@@ -123,5 +146,5 @@ def breaches_told(lane: str, source: str) -> Iterator[None]:
             f"{lane} stopped: {breach.contract} is broken",
             [str(breach.what), f"rule {breach.rule}", f"owner {breach.owner}", "no case was touched"],
         )
-        _said(open_ledger(tower.ledger), tower, [notice])
+        said(open_ledger(tower.ledger), tower, [notice])
         raise

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 HOME = Path(tempfile.mkdtemp(prefix="tower-tests-"))
-for name in [name for name in os.environ if name.startswith(("PREFECT_", "TOWER_")) and name != "TOWER_DATA"]:
+OURS = ("TOWER_DATA", "TOWER_TEST_POSTGRES")  # what a test run itself is told
+for name in [name for name in os.environ if name.startswith(("PREFECT_", "TOWER_")) and name not in OURS]:
     del os.environ[name]
 os.environ["TOWER_HOME"] = str(HOME)
 os.environ["PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS"] = "2"  # so that a test can see it turn
@@ -72,3 +73,55 @@ def its_environment(another_tower: Settings) -> dict[str, str]:
     """The environment of a command that belongs to `another_tower`, and knows no server yet."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "TOWER_"))}
     return kept | {"TOWER_HOME": str(another_tower.folder)}
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an empty database of a private PostgreSQL; skips where none can be started."""
+    import pwd
+    import subprocess
+
+    found = shutil.which("postgres")
+    tools = Path(found).resolve().parent if found else None
+    if tools is None or not (tools / "initdb").exists():
+        pytest.skip("PostgreSQL is not installed; TOWER_TEST_POSTGRES can name a database instead")
+    folder = Path(tempfile.mkdtemp(prefix="tower-pg-"))
+    user = None
+    if os.getuid() == 0:  # it refuses to be run by root
+        try:
+            user = pwd.getpwnam("postgres").pw_name
+        except KeyError:
+            user = "nobody"
+        shutil.chown(folder, user)
+    quiet = {"user": user, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
+    made = subprocess.run([tools / "initdb", "-D", folder / "data", "-U", "tower", "-A", "trust", "--no-sync"], **quiet)
+    if made.returncode:
+        pytest.skip("PostgreSQL's initdb failed here")
+    run = [tools / "postgres", "-D", folder / "data", "-k", folder, "-h", "", "-F", "-c", "max_connections=120"]
+    server = subprocess.Popen(run, **quiet)
+    url = f"postgresql+psycopg://tower@/postgres?host={folder}"
+    try:
+        _until_it_answers(url)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(20)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _until_it_answers(url: str) -> None:
+    import time
+
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import OperationalError
+
+    engine = create_engine(url)
+    for _ in range(100):
+        try:
+            engine.connect().close()
+        except OperationalError:
+            time.sleep(0.1)
+        else:
+            engine.dispose()
+            return
+    pytest.skip("PostgreSQL did not start here")

@@ -1,62 +1,118 @@
-"""Who may rule: enrolled names, each with a personal token that is shown once and kept as a hash."""
+"""Who may rule: enrolled people, their roles, and what they prove themselves with."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import secrets
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 
-from control_tower.errors import LedgerError, NotFound, NotProved
+import pyotp
+from sqlalchemy import select
+from sqlmodel import col
+
+from control_tower.authority import Person
+from control_tower.errors import LedgerError, NotFound
 from control_tower.ledger.database import Ledger
+from control_tower.ledger.proofs import hash_of
+from control_tower.ledger.sealed import seal
 from control_tower.ledger.tables import ApproverRow, EventRow
 
+TOKEN_HOLDS = timedelta(days=180)
+ISSUER = "Control Tower"
+ROLE = "approver"
 
-def _hash(token: str) -> str:
-    # The token is 256 random bits, so a plain hash is as good as a slow one.
-    return hashlib.sha256(token.encode()).hexdigest()
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a person is given once: a token, and the address that their one-time codes are set up from."""
+
+    token: str = field(repr=False)
+    code_address: str = field(repr=False)
+    expires_at: datetime
 
 
-def enrol(ledger: Ledger, name: str, now: datetime) -> str:
-    """Enrol a person and return the token, which is never shown again.
+def person_of(row: ApproverRow) -> Person:
+    """The person of a row; without roles once revoked."""
+    return Person(row.name, () if row.revoked_at else tuple(row.roles), tuple(row.customers))
+
+
+def enrol(
+    ledger: Ledger,
+    name: str,
+    now: datetime,
+    *,
+    email: str = "",
+    roles: tuple[str, ...] = (ROLE,),
+    customers: tuple[str, ...] = (),
+) -> Credentials:
+    """Enrol a person; the token and the secret are never shown again.
+
+    Args:
+        roles: as `policies/authority.yaml` names them.
+        customers: the ids under which they buy here themselves: no ruling of theirs covers such an order.
 
     Raises:
-        LedgerError: the name is empty or already enrolled.
+        LedgerError: the name is empty or enrolled already, or there is no role.
     """
     name = name.strip()
     if not name or len(name) > 100 or not name.isprintable():
         raise LedgerError("an approver needs a printable name of at most 100 characters")
-    token = f"tower_{secrets.token_urlsafe(32)}"
+    if not roles:
+        raise LedgerError(f"{name} has no role", remedy="give --role")
+    given, fresh = _fresh(name, now)
     with ledger.write() as session:
         if session.get(ApproverRow, name):
-            raise LedgerError(f"{name} is already enrolled", remedy="revoke first, or choose another name")
-        session.add(ApproverRow(name=name, token_hash=_hash(token), enrolled_at=now))
-        session.add(EventRow(subject=f"approver:{name}", what="enrolled", detail="", at=now))
-    return token
+            raise LedgerError(f"{name} is already enrolled", remedy="`tower approver rotate` gives a new token")
+        session.add(
+            ApproverRow(
+                name=name, email=email.strip(), roles=list(roles), customers=list(customers), enrolled_at=now, **fresh
+            )
+        )
+        session.add(EventRow(subject=f"approver:{name}", what="enrolled", detail=", ".join(roles), at=now))
+    return given
+
+
+def rotate(ledger: Ledger, name: str, now: datetime) -> Credentials:
+    """Give an enrolled person a new token and secret; the old ones end now.
+
+    Raises:
+        NotFound: nobody has this name, or who had it was revoked.
+    """
+    given, fresh = _fresh(name.strip(), now)
+    with ledger.write() as session:
+        row = session.get(ApproverRow, name.strip())
+        if row is None or row.revoked_at:
+            raise NotFound(f"no approver is called {name.strip()}", remedy="`tower approver add NAME` enrols")
+        for column, value in fresh.items():
+            setattr(row, column, value)
+        session.add(EventRow(subject=f"approver:{row.name}", what="rotated", detail="", at=now))
+    return given
+
+
+def _fresh(name: str, now: datetime) -> tuple[Credentials, dict[str, Any]]:
+    token, secret, until = f"tower_{secrets.token_urlsafe(32)}", pyotp.random_base32(), now + TOKEN_HOLDS
+    address = pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=ISSUER)
+    kept = {"token_hash": hash_of(token), "token_expires_at": until, "code_secret": seal(secret), "code_count": 0}
+    return Credentials(token, address, until), kept | {"wrong_codes": 0, "locked_until": None}
+
+
+def roles_held(ledger: Ledger) -> frozenset[str]:
+    """The roles that somebody has who was not revoked."""
+    with ledger.read() as session:
+        rows = session.scalars(select(ApproverRow).where(col(ApproverRow.revoked_at).is_(None)))
+        return frozenset(role for row in rows for role in row.roles)
 
 
 def revoke(ledger: Ledger, name: str, now: datetime) -> None:
-    """End a person's authority; rulings already made stay in the book, and cover nothing from now on."""
+    """End a person's authority; rulings already made stay in the book, and cover nothing from now on.
+
+    Raises:
+        NotFound: nobody has this name.
+    """
     with ledger.write() as session:
         row = session.get(ApproverRow, name)
         if row is None:
             raise NotFound(f"no approver is called {name}")
         row.revoked_at = row.revoked_at or now
         session.add(EventRow(subject=f"approver:{name}", what="revoked", detail="", at=now))
-
-
-def prove(ledger: Ledger, name: str, token: str) -> str:
-    """The enrolled name, if the token proves it.
-
-    Raises:
-        NotProved: unknown name, wrong token or revoked; the message is the same for each.
-    """
-    with ledger.read() as session:
-        row = session.get(ApproverRow, name.strip())
-    expected = row.token_hash if row else _hash(secrets.token_urlsafe(8))
-    if not hmac.compare_digest(expected, _hash(token.strip())) or row is None or row.revoked_at:
-        raise NotProved(
-            "the name and token do not prove an enrolled approver",
-            remedy="enrol with `tower approver add NAME`, then set TOWER_TOKEN",
-        )
-    return row.name

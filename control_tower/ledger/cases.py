@@ -14,6 +14,7 @@ from control_tower.errors import NotFound
 from control_tower.ledger.database import Ledger
 from control_tower.ledger.rulings import proposal_row
 from control_tower.ledger.tables import CaseRow, EffectRow, EventRow, ProposalRow, RulingRow
+from control_tower.ledger.waiting import open_again
 from control_tower.nouns import Case, Proposal
 
 BATCH = 500
@@ -39,6 +40,11 @@ class Dossier:
     rulings: dict[str, RulingRow] = field(default_factory=dict)
     effects: dict[str, EffectRow] = field(default_factory=dict)
     events: tuple[EventRow, ...] = ()
+
+    @property
+    def waits(self) -> bool:
+        """Whether a proposal of it waits for a person."""
+        return any(row.standing == "waiting" for row in self.proposals)
 
 
 def _batches(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
@@ -183,6 +189,9 @@ def record_proposals(
                         row.standing, row.detail = "withdrawn", "what it rested on has changed"
                 elif row.standing == "withdrawn":
                     row.standing, row.detail, row.flow_run_id = "waiting", "", None
+                elif row.standing == "void":
+                    open_again(session, row, "policy recommends the very same again", now)
+                    row.flow_run_id = None
                 if row.standing == "waiting":
                     waiting.add(row.digest)
         fresh = {p.digest: p for p in proposals if p.digest not in known}
@@ -265,6 +274,12 @@ def unopened(ledger: Ledger, lane: str, shop: str) -> list[tuple[CaseRow, Propos
         return [(case, proposal) for case, proposal in session.execute(statement)]
 
 
+def approved(ledger: Ledger) -> list[str]:
+    """The digests of proposals that were approved and have not come to an end."""
+    with ledger.read() as session:
+        return list(session.scalars(select(col(ProposalRow.digest)).where(col(ProposalRow.standing) == "approved")))
+
+
 def approved_and_unsettled(ledger: Ledger) -> list[str]:
     """The flow runs of proposals that were approved and have not come to an end."""
     with ledger.read() as session:
@@ -299,7 +314,9 @@ def dossiers(ledger: Ledger, ids: Sequence[str]) -> list[Dossier]:
             rulings = {
                 row.proposal: row
                 for some in _batches(digests)
-                for row in session.scalars(select(RulingRow).where(col(RulingRow.proposal).in_(some)))
+                for row in session.scalars(
+                    select(RulingRow).where(col(RulingRow.proposal).in_(some)).order_by(col(RulingRow.round))
+                )
             }
             by_case: dict[str, list[ProposalRow]] = {}
             for row in proposals:
@@ -344,7 +361,10 @@ def dossier(ledger: Ledger, handle: str) -> Dossier:
             case=Case.model_validate(row.body),
             proposals=proposals,
             rulings={
-                r.proposal: r for r in session.scalars(select(RulingRow).where(col(RulingRow.proposal).in_(digests)))
+                r.proposal: r
+                for r in session.scalars(
+                    select(RulingRow).where(col(RulingRow.proposal).in_(digests)).order_by(col(RulingRow.round))
+                )
             },
             effects={e.key: e for e in session.scalars(select(EffectRow).where(col(EffectRow.key).in_(digests)))},
             events=tuple(

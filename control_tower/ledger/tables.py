@@ -51,29 +51,63 @@ class ProposalRow(SQLModel, table=True):
     standing: str = Field(index=True)  # waiting | approved | rejected | void | withdrawn | done | refused
     detail: str = ""
     flow_run_id: str | None = None
+    round: int = 1  # opened afresh, a proposal waits in its next round
+    reminded: int = 0
+    escalated_to: str = ""
     opened_at: datetime = Field(sa_column=_moment())
     body: dict[str, object] = Field(sa_column=Column(JSON, nullable=False))
 
 
 class RulingRow(SQLModel, table=True):
-    """One ruling: the primary key makes a second one for the same proposal impossible."""
+    """One ruling: the primary key makes a second one for the same proposal impossible while it holds."""
 
     __tablename__ = "rulings"
     proposal: str = Field(primary_key=True)
+    round: int = Field(default=1, primary_key=True)
     verdict: str
     approver: str
     reason: str
+    reason_code: str = ""
     via: str
-    ruled_at: datetime = Field(sa_column=_moment())
+    ruled_at: datetime = Field(sa_column=_moment(index=True))
+    amount: int | None = None  # what may move, where a person changed it
+    role: str = ""
+    on_behalf_of: str = ""
+    seconded_by: str = ""
+    authority: str = ""
     covered: dict[str, object] = Field(sa_column=Column(JSON, nullable=False))
 
 
+class VoteRow(SQLModel, table=True):
+    """One person's approval of a proposal that takes more than one."""
+
+    __tablename__ = "votes"
+    proposal: str = Field(primary_key=True)
+    round: int = Field(primary_key=True)
+    approver: str = Field(primary_key=True)
+    amount: int | None = None
+    role: str = ""
+    on_behalf_of: str = ""
+    reason: str
+    reason_code: str = ""
+    via: str
+    at: datetime = Field(sa_column=_moment(index=True))
+
+
 class ApproverRow(SQLModel, table=True):
-    """One enrolled person; of the token only a hash is kept."""
+    """One enrolled person; of the token only a hash is kept, and the secret of the codes sealed."""
 
     __tablename__ = "approvers"
     name: str = Field(primary_key=True)
+    email: str = ""
+    roles: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    customers: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     token_hash: str
+    token_expires_at: datetime = Field(sa_column=_moment())
+    code_secret: str = ""
+    code_count: int = 0  # the time step of the last code used: no code is used twice
+    wrong_codes: int = 0
+    locked_until: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
     enrolled_at: datetime = Field(sa_column=_moment())
     revoked_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
 
@@ -117,5 +151,5 @@ class ChainRow(SQLModel, table=True):
     head: str
 
 
-_ROWS: tuple[Any, ...] = (CaseRow, ProposalRow, RulingRow, ApproverRow, EffectRow, EventRow, ChainRow)
+_ROWS: tuple[Any, ...] = (CaseRow, ProposalRow, RulingRow, VoteRow, ApproverRow, EffectRow, EventRow, ChainRow)
 ALL = [row.__table__ for row in _ROWS]

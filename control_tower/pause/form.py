@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Literal
 
 from prefect.client.schemas.objects import State
@@ -19,15 +20,23 @@ PREFIX = "suspended-"
 
 def _nothing_or_all(schema: dict[str, Any]) -> None:
     """Left empty, a form is a mere wake-up; else it names the person, the proof and the verdict."""
-    needed = ("approver", "token", "verdict")
+    needed = ("approver", "code", "verdict")
     schema["dependentRequired"] = {name: [other for other in needed if other != name] for name in schema["properties"]}
     for field_schema in schema["properties"].values():
         field_schema.pop("default", None)  # a field that a person did not touch is not sent
 
 
-def _drop_down(schema: dict[str, Any]) -> None:
+def _drop_down(*choices: str) -> Callable[[dict[str, Any]], None]:
+    def shown(schema: dict[str, Any]) -> None:
+        schema.pop("anyOf", None)
+        schema |= {"type": "string", "enum": list(choices)}
+
+    return shown
+
+
+def _number(schema: dict[str, Any]) -> None:
     schema.pop("anyOf", None)
-    schema |= {"type": "string", "enum": ["approve", "reject"]}
+    schema |= {"type": "number", "exclusiveMinimum": 0}
 
 
 class RulingForm(RunInput):
@@ -37,25 +46,36 @@ class RulingForm(RunInput):
 
     # Titles and no descriptions: on a small screen Prefect's form takes its room from the evidence above it.
     approver: str = Field("", title="Approver: your enrolled name")
-    token: SecretStr = Field(SecretStr(""), title="Token: seen as you type, erased once read")
-    verdict: Literal["approve", "reject"] | None = Field(None, json_schema_extra=_drop_down)
-    reason: str = Field("", title="Reason: a rejection needs words", max_length=2000)
+    code: SecretStr = Field(SecretStr(""), title="One-time code: six digits, good once")
+    verdict: Literal["approve", "reject"] | None = Field(None, json_schema_extra=_drop_down("approve", "reject"))
+    amount: Decimal | None = Field(None, title="Amount, if less than proposed", json_schema_extra=_number)
+    why: str = Field("", title="Reason", max_length=60)
+    reason: str = Field("", title="In words: a rejection needs some", max_length=2000)
 
 
 @dataclass(frozen=True)
 class FormAnswer:
-    """What was typed into the form. The token is never shown."""
+    """What was typed into the form. The code is never shown."""
 
     approver: str
-    token: str = field(repr=False)
+    code: str = field(repr=False)
     verdict: str
     reason: str
+    why: str = ""
+    amount: Decimal | None = None
 
 
-def form_rows(base_key: str, description: str) -> Iterator[tuple[str, str]]:
-    """The rows that make Prefect show the form at a pause: key and JSON text, schema first."""
+def form_rows(base_key: str, description: str, reasons: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
+    """The rows that make Prefect show the form at a pause: key and JSON text, schema first.
+
+    Args:
+        reasons: the codes to choose from; none, and words alone will do.
+    """
     keyset = keyset_from_base_key(PREFIX + base_key)
-    yield keyset["schema"], json.dumps(RulingForm.model_json_schema())
+    schema = RulingForm.model_json_schema()
+    if reasons:
+        _drop_down(*reasons)(schema["properties"]["why"])
+    yield keyset["schema"], json.dumps(schema)
     yield keyset["description"], json.dumps(description)
 
 
@@ -79,4 +99,4 @@ def understood(text: str) -> FormAnswer | None:
         return None
     if form.verdict is None:
         return None
-    return FormAnswer(form.approver, form.token.get_secret_value(), form.verdict, form.reason)
+    return FormAnswer(form.approver, form.code.get_secret_value(), form.verdict, form.reason, form.why, form.amount)

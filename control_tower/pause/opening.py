@@ -39,6 +39,8 @@ class PauseRequest:
     parameters: Mapping[str, Any]
     tags: Sequence[str]
     key: str
+    reasons: Sequence[str] = ()
+    """The codes that the form lets a person choose from."""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9-]{1,200}", self.key):
@@ -131,7 +133,7 @@ async def _furnish_all(client: PrefectClient, batch: Sequence[PauseRequest], run
 
     async def furnish(request: PauseRequest, run: UUID) -> None:
         async with turns:
-            for key, value in form_rows(f"{request.key}-1", request.description_markdown):
+            for key, value in form_rows(f"{request.key}-1", request.description_markdown, request.reasons):
                 await _unless_there(client.create_flow_run_input(run, key, value))
 
     await asyncio.gather(*(furnish(request, run) for request, run in zip(batch, runs, strict=True)))

@@ -65,13 +65,14 @@ def answer(flow_run_id: UUID | None = None) -> FormAnswer | None:
     return next((understood(row.value) for row in typed if row.key == latest), None)
 
 
-def pause_again(description: str, timeout: timedelta = PATIENCE) -> NoReturn:
+def pause_again(description: str, timeout: timedelta = PATIENCE, reasons: Sequence[str] = ()) -> NoReturn:
     """Suspend the current run under its next key, and leave it; the form shows the description.
 
     The form is stored before the state changes, so that no crash leaves a run that can't be resumed.
 
     Args:
         description: markdown, with the reason why it waits again.
+        reasons: the codes that the form lets a person choose from.
 
     Raises:
         ServerError: called in a task or in a run without a deployment, or the server says no.
@@ -82,7 +83,7 @@ def pause_again(description: str, timeout: timedelta = PATIENCE) -> NoReturn:
     with get_client(sync_client=True) as client:
         before = _rows(client, run.id)
         key, attempt = _latest(before, run.id)
-        for name, value in form_rows(f"{key}-{attempt + 1}", description):
+        for name, value in form_rows(f"{key}-{attempt + 1}", description, reasons):
             client.create_flow_run_input(run.id, name, value)
         start_anew(client, run.id)
         state = propose_state_sync(client, suspended(f"{key}-{attempt + 1}", timeout), flow_run_id=run.id)

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from http.client import HTTPException
 from socket import gaierror
 from ssl import SSLCertVerificationError
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.error import URLError
 
 from slack_sdk import WebClient
@@ -24,7 +24,7 @@ from slack_sdk.http_retry.response import HttpResponse
 from slack_sdk.web import SlackResponse
 
 from control_tower.errors import TowerError
-from control_tower.slack.escape import visible
+from control_tower.slack.escape import inert, visible
 from control_tower.slack.tables import OutboxMessage
 
 EVENT = "control_tower_message"
@@ -88,6 +88,7 @@ class SlackChannel:
         self.channel = channel
         self._id = channel if re.fullmatch(r"[CGD][A-Z0-9]{8,}", channel) else ""
         self._me: set[str] = set()
+        self._team = ""
 
     def carry(self, row: OutboxMessage, since: datetime | None) -> Carried:
         """Bring the message up to date in the channel: post it, change it, or find that it is there.
@@ -182,6 +183,57 @@ class SlackChannel:
             self._me = {str(reply[name]) for name in ("user_id", "bot_id") if reply.get(name)}
         return self._me
 
+    def team(self) -> str:
+        """The id of the workspace that our token is for."""
+        if not self._team:
+            self._team = str(self._call("auth_test").get("team_id") or "")
+        if not self._team:
+            raise SlackTrouble("Slack does not say whose workspace this is", "later")
+        return self._team
+
+    def scopes(self) -> set[str]:
+        """The scopes that our token has been granted."""
+        headers = self._reply("auth_test").headers
+        told = next((value for name, value in headers.items() if name.lower() == "x-oauth-scopes"), "")
+        return {scope.strip() for scope in (told if isinstance(told, str) else ",".join(told)).split(",")}
+
+    def may_connect(self, app_token: str) -> None:
+        """Return if Slack would let this token listen."""
+        self._call("apps_connections_open", app_token=app_token)
+
+    def find(self) -> str:
+        """The channel's id, if it can be seen and read."""
+        channel = self._channel_id()
+        self._call("conversations_history", channel=channel, limit=1)
+        return channel
+
+    def user(self, user: str) -> dict[str, Any]:
+        """A user as Slack has it now."""
+        found = self._call("users_info", user=user).get("user")
+        if not isinstance(found, dict):
+            raise SlackTrouble("Slack does not say who that is", "later")
+        return found
+
+    def open_form(self, trigger_id: str, view: dict[str, Any]) -> None:
+        """Show a form to whoever caused the trigger, within the three seconds that it lives."""
+        self._call("views_open", trigger_id=trigger_id, view=view)
+
+    def tell_one(self, channel_id: str, user: str, text: str, thread_ts: str | None = None) -> None:
+        """Say something that one person alone sees. It may be lost; nothing rests on it.
+
+        Args:
+            text: plain words, escaped here.
+        """
+        self._call(
+            "chat_postEphemeral",
+            channel=channel_id,
+            user=user,
+            text=inert(text, 1500),
+            thread_ts=thread_ts,
+            parse="none",
+            link_names=False,
+        )
+
     def _pages(self, method: str, **arguments: object) -> Iterator[dict[str, Any]]:
         cursor = None
         for _ in range(PAGES):
@@ -193,17 +245,22 @@ class SlackChannel:
         raise SlackTrouble(f"more than {PAGES} pages to look through", "later")
 
     def _call(self, method: str, **arguments: object) -> dict[str, Any]:
+        reply = self._reply(method, **arguments).data
+        if not isinstance(reply, dict):
+            raise SlackTrouble("the answer is not an object", "unsure")
+        return reply
+
+    def _reply(self, method: str, **arguments: object) -> SlackResponse:
         try:
-            reply = getattr(self._client, method)(**arguments).data
+            reply = getattr(self._client, method)(**arguments)
+            _ = reply.data
         except SlackApiError as error:
             raise _understood(error, self.scrub) from None
         except (SlackClientError, HTTPException, OSError, ValueError, AttributeError) as error:
             reason = error.reason if isinstance(error, URLError) else error
             kind: Literal["later", "unsure"] = "later" if isinstance(reason, _NEVER_SENT) else "unsure"
             raise SlackTrouble(self.scrub(f"{type(error).__name__}: {error}"), kind) from None
-        if not isinstance(reply, dict):
-            raise SlackTrouble("the answer is not an object", "unsure")
-        return reply
+        return cast(SlackResponse, reply)
 
     def scrub(self, text: str) -> str:
         """One line of at most 300 characters that holds no token."""

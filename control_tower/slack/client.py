@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
 from slack_sdk import WebClient
 from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
 from slack_sdk.http_retry.request import HttpRequest
@@ -44,11 +45,9 @@ def slack_client(settings: Settings, *, timeout: int = 10) -> WebClient | None:
     Raises:
         SettingError: the token can't be one, or would cross the network in the clear.
     """
-    token = settings.slack_token.get_secret_value().strip() if settings.slack_token else ""
-    if not token:
+    token = _token(settings.slack_token, "TOWER_SLACK_TOKEN")
+    if token is None:
         return None
-    if not re.fullmatch(r"[!-~]+", token):
-        raise SettingError("the Slack token has a space or a letter that no token has", where="TOWER_SLACK_TOKEN")
     url = urlsplit(settings.slack_api_url)
     if url.scheme != "https" and url.hostname not in ("127.0.0.1", "::1", "localhost"):
         raise SettingError("the Slack API is https, or on this machine", where="TOWER_SLACK_API_URL")
@@ -62,6 +61,29 @@ def slack_client(settings: Settings, *, timeout: int = 10) -> WebClient | None:
         logger=logger,
         retry_handlers=[_BoundedWait(max_retry_count=2)],
     )
+
+
+def app_token(settings: Settings) -> str | None:
+    """The app-level token, with which Slack is listened to; None without one.
+
+    Raises:
+        SettingError: it is none.
+    """
+    token = _token(settings.slack_app_token, "TOWER_SLACK_APP_TOKEN")
+    if token and not token.startswith("xapp-"):
+        raise SettingError(
+            "an app-level token begins with xapp-",
+            where="TOWER_SLACK_APP_TOKEN",
+            remedy="the bot token, xoxb-, is TOWER_SLACK_TOKEN",
+        )
+    return token
+
+
+def _token(secret: SecretStr | None, name: str) -> str | None:
+    token = secret.get_secret_value().strip() if secret else ""
+    if not re.fullmatch(r"[!-~]*", token):
+        raise SettingError("the Slack token has a space or a letter that no token has", where=name)
+    return token or None
 
 
 def open_channel(settings: Settings, write: Callable[[str], None] | None = None) -> SlackChannel | Console:

@@ -22,7 +22,7 @@ from sqlmodel import SQLModel
 
 from control_tower.slack.channel import Carried, SlackChannel, SlackTrouble
 from control_tower.slack.client import Console
-from control_tower.slack.messages import Message
+from control_tower.slack.parts import Message
 from control_tower.slack.tables import OUTBOX, UNDELIVERED, OutboxMessage, claimable, column, may_hang, order
 
 LEASE = timedelta(minutes=5)  # longer than any one call, with its waits, takes
@@ -30,6 +30,7 @@ FIRST_WAIT, LAST_WAIT = timedelta(seconds=15), timedelta(minutes=15)
 LONGEST_ASKED = timedelta(hours=1)  # however long Slack, or what stands before it, asks for
 DOWN = 3  # failures in a row after which Slack is left alone
 BATCH = 500
+POSTS = 30  # new messages a minute; Slack takes about one a second, and people less. Changes ping nobody.
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,11 @@ class Outbox:
     Args:
         engine: the ledger's engine; the table is made if it is not there.
         holder: who this deliverer is, unlike any other.
+        posts_a_minute: new messages in the channel in any minute; the others wait their turn.
     """
 
-    def __init__(self, engine: Engine, holder: str | None = None) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, holder: str | None = None, *, posts_a_minute: int = POSTS) -> None:
+        self.engine, self.posts_a_minute = engine, posts_a_minute
         self.holder = holder or uuid.uuid4().hex
         SQLModel.metadata.create_all(engine, tables=[OUTBOX])
 
@@ -69,13 +71,18 @@ class Outbox:
         changed = 0
         with Session(self.engine) as session, session.begin():
             for start in range(0, len(rows), BATCH):
-                changed += len(session.execute(self._upsert(rows[start : start + BATCH])).all())
+                batch = rows[start : start + BATCH]
+                changed += len(session.execute(self._upsert(batch)).all())
+                # What says nothing new is up to date all the same.
+                keys = [row["key"] for row in batch]
+                session.execute(update(OUTBOX).where(column.key.in_(keys)).values(updated_at=now))
         return changed
 
     def _upsert(self, rows: list[dict[str, Any]]) -> ReturningInsert[tuple[str]]:
         insert = postgresql.insert if self.engine.dialect.name == "postgresql" else sqlite.insert
         new = insert(OUTBOX).values(rows)
-        said = {name: new.excluded[name] for name in ("revision", "text", "blocks", "thread", "updated_at")}
+        said: dict[str, Any] = {name: new.excluded[name] for name in ("revision", "text", "blocks", "updated_at")}
+        said["thread"] = func.coalesce(column.thread, new.excluded.thread)  # where it hangs, it stays
         in_the_air, waits = column.state.in_(("sending", "unknown")), column.state.in_(UNDELIVERED)
         # What changes while it waits keeps its turn.
         turn = {name: case((waits, column[name]), else_=new.excluded[name]) for name in ("queued_at", "place")}
@@ -98,6 +105,7 @@ class Outbox:
         limit: int = 10_000,
         now: datetime | None = None,
         patience: float = 60,
+        only: Sequence[str] = (),
     ) -> Delivered:
         """Bring the channel up to date; what fails stays in the outbox, and nothing is raised.
 
@@ -106,13 +114,14 @@ class Outbox:
             limit: the most messages to try.
             now: the time of the clock, not of a replay; leases are counted from it.
             patience: seconds after which no further message is begun.
+            only: the keys of the messages that can't wait for the others; all of them when empty.
         """
         clock = _Clock(now or datetime.now(UTC), patience)
         if isinstance(client, Console):
             return self._show(client, limit, clock.now())
         posted = updated = failed = in_a_row = 0
         last = ""
-        for key in self._due(limit, clock):
+        for key in self._due(limit, clock, only):
             outcome = self._carry(client, key, clock)
             if isinstance(outcome, Carried):
                 posted, updated = posted + (not outcome.was_there), updated + outcome.was_there
@@ -124,11 +133,16 @@ class Outbox:
                     break
         return Delivered(posted, updated, failed, self._left(), last)
 
-    def _due(self, limit: int, clock: _Clock) -> Iterator[str]:
+    def _due(self, limit: int, clock: _Clock, only: Sequence[str]) -> Iterator[str]:
         while limit > 0:
             with Session(self.engine) as session:
-                query = select(column.key).where(claimable(clock.now()), may_hang()).order_by(*order())
-                keys = list(session.scalars(query.limit(min(limit, 50))))
+                room = self.posts_a_minute - _posted_since(session, clock.now() - timedelta(minutes=1))
+                due = select(column.key).where(claimable(clock.now()), may_hang()).order_by(*order())
+                if only:
+                    due = due.where(column.key.in_(only))
+                if room <= 0:
+                    due = due.where(column.ts.is_not(None))
+                keys = list(session.scalars(due.limit(min(limit, 50 if room <= 0 else min(50, room)))))
             if not keys:
                 return
             for key in keys:
@@ -178,13 +192,13 @@ class Outbox:
             session.execute(
                 update(OUTBOX)
                 .where(column.key == row.key, column.holder == self.holder, column.state == "sending")
-                .values(**values, holder="", held_until=None, updated_at=now)
+                .values(**values, holder="", held_until=None)
             )
 
     def _show(self, console: Console, limit: int, now: datetime) -> Delivered:
         """Print what is pending. It is marked first, so that two deliverers do not both print it."""
         due = select(column.key).where(column.state == "pending").order_by(*order()).limit(limit)
-        shown = {"state": "console", "delivered_revision": column.revision, "updated_at": now}
+        shown = {"state": "console", "delivered_revision": column.revision}
         with Session(self.engine) as session, session.begin():
             mine = update(OUTBOX).where(column.key.in_(due), column.state == "pending").values(**shown)
             rows = session.execute(mine.returning(column.key, column.text, column.queued_at, column.place)).all()
@@ -207,6 +221,11 @@ class Outbox:
             return session.scalar(select(func.count()).where(column.state.in_(UNDELIVERED))) or 0
 
 
+def _posted_since(session: Session, moment: datetime) -> int:
+    # Slack names a message by the second in which it was posted, with ten digits until the year 2286.
+    return session.scalar(select(func.count()).where(column.ts > f"{moment.timestamp():.6f}")) or 0
+
+
 class _Clock:
     """The time, as it was said to be at the start and has passed since, and how much patience is left."""
 
@@ -223,7 +242,7 @@ class _Clock:
 def _row(message: Message, place: int, now: datetime) -> dict[str, Any]:
     return {
         "key": message.key,
-        "revision": message.digest,
+        "revision": message.revision,
         "text": message.text,
         "blocks": message.blocks,
         "thread": message.thread,

@@ -1,6 +1,7 @@
-"""A message on its way, as the ledger's database keeps it, and what its states mean.
+"""What is on its way to Slack, and what came from it, as the ledger's database keeps them.
 
-`pending → sending → delivered | refused | unknown`, or `console` when it was printed.
+A message is `pending → sending → delivered | refused | unknown`, or `console` when it was printed.
+What a person did is `received → done`.
 """
 
 from __future__ import annotations
@@ -36,9 +37,29 @@ class OutboxMessage(SQLModel, table=True):
     last_error: str = ""
     place: int = 0  # its order among the messages queued with it
     queued_at: datetime = Field(sa_column=Column(Moment, nullable=False))
-    updated_at: datetime = Field(sa_column=Column(Moment, nullable=False))
+    updated_at: datetime = Field(sa_column=Column(Moment, nullable=False))  # what it says is as of then
 
 
+class InboxRow(SQLModel, table=True):
+    """One thing that a person did in Slack, from before it was acknowledged until it was dealt with.
+
+    What Slack gives for a short while to answer with (trigger ids, response URLs) is not kept.
+    """
+
+    __tablename__ = "slack_inbox"
+    key: str = Field(primary_key=True)
+    kind: str  # click | submission
+    body: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    state: str = Field(index=True)  # received | done
+    outcome: str = ""  # what became of it, in words
+    answer: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))  # what the form was told
+    holder: str = ""  # the listener that deals with it now
+    held_until: datetime = Field(sa_column=Column(Moment, nullable=False))
+    received_at: datetime = Field(sa_column=Column(Moment, nullable=False))
+    done_at: datetime | None = Field(default=None, sa_column=Column(Moment))
+
+
+INBOX = InboxRow.__table__  # type: ignore[attr-defined]
 OUTBOX = OutboxMessage.__table__  # type: ignore[attr-defined]
 column = OUTBOX.c
 UNDELIVERED = ("pending", "sending", "unknown")

@@ -21,6 +21,7 @@ import tasks.act as acting
 from control_tower.keeping import step as keeping
 from control_tower.ledger import open_ledger
 from control_tower.ledger.cases import find_proposal
+from control_tower.ledger.proofs import Token
 from control_tower.ledger.rulings import rule
 from control_tower.nouns import Verdict
 from control_tower.pause import resume
@@ -28,6 +29,7 @@ from control_tower.settings import settings
 from desk.deploy import deploy
 from desk.worker import work
 from flows.watch_fulfilment import watch_fulfilment
+from tasks.authority import written_authority
 
 ACTS = {"intend": "intend", "move": "move", "call": "_call"}
 
@@ -73,7 +75,8 @@ def approve(digest: str) -> None:
     ledger = open_ledger(settings().ledger)
     rule(
         ledger, digest, Verdict.approve,
-        approver="ana", token=os.environ["TOKEN"], reason="", via="command", now=datetime.now(UTC),
+        by=Token("ana", os.environ["TOKEN"]), authority=written_authority(), reason="", via="command",
+        now=datetime.now(UTC),
     )  # fmt: skip
     resume(str(find_proposal(ledger, digest).flow_run_id))
 

@@ -122,7 +122,7 @@ def test_a_resumed_run_killed_anywhere_pays_once(
             monkeypatch.setenv(name, value)
         assert workers((here, "lane", 0, "")) == [0]
         ledger = Ledger(here["TOWER_LEDGER_URL"])
-        token = enrol(ledger, "ana", AS_OF)
+        token = enrol(ledger, "ana", datetime.now(UTC)).token
         rows = [Proposal.model_validate(row.body) for row in waiting_proposals(ledger)]
         refunds = [proposal for proposal in rows if proposal.action is Action.refund]
         assert len(refunds) >= len(boundaries)

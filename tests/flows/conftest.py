@@ -13,14 +13,16 @@ from typing import Any
 from uuid import UUID
 
 import pandas as pd
+import pyotp
 import pytest
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from control_tower.keeping.records import Record, chain
 from control_tower.keeping.step import open_archive
 from control_tower.ledger import Ledger, open_ledger
-from control_tower.ledger.approvers import enrol
+from control_tower.ledger.approvers import Credentials, enrol
 from control_tower.ledger.cases import waiting_proposals
+from control_tower.ledger.proofs import Token
 from control_tower.ledger.rulings import rule
 from control_tower.nouns import Action, Proposal, Ruling, Verdict
 from control_tower.server import Server
@@ -29,6 +31,7 @@ from control_tower.stores.generator import Truth, generate
 from control_tower.stores.shop import EmbeddedShop
 from desk.deploy import deploy
 from desk.worker import work
+from tasks.authority import written_authority
 from tasks.report import LaneReport
 
 AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -38,6 +41,11 @@ AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 def deployed(server: Server) -> dict[UUID, Any]:
     """The flows of this project by deployment id, deployed on the session's server."""
     return {each.id: each.flow for each in deploy(settings()) if each.id}
+
+
+def code_of(given: Credentials, at: datetime | None = None) -> str:
+    """The one-time code that a person's device shows now, or at a moment."""
+    return pyotp.parse_uri(given.code_address).generate_otp(int((at or datetime.now(UTC)).timestamp()) // 30)
 
 
 @dataclass
@@ -76,20 +84,28 @@ class Tower:
         return [proposal for proposal in found if proposal.action is action]
 
     def rule(
-        self, proposal: Proposal, verdict: Verdict = Verdict.approve, name: str = "ana", reason: str = "seen"
+        self,
+        proposal: Proposal,
+        verdict: Verdict = Verdict.approve,
+        name: str = "ana",
+        reason: str = "seen",
+        amount: int | None = None,
     ) -> Ruling:
         if name not in self.tokens:
-            self.tokens[name] = enrol(self.ledger, name, AS_OF)
-        return rule(
+            self.tokens[name] = enrol(self.ledger, name, datetime.now(UTC)).token
+        said = rule(
             self.ledger,
             proposal.digest,
             verdict,
-            approver=name,
-            token=self.tokens[name],
+            by=Token(name, self.tokens[name]),
+            authority=written_authority(),
             reason=reason,
+            amount=amount,
             via="command",
             now=datetime.now(UTC),
         )
+        assert isinstance(said, Ruling)
+        return said
 
     def work(self) -> int:
         """Carry out whatever is due, as a worker would, until nothing is."""
@@ -132,7 +148,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory, deployed: dict[UUID, Any])
     The shop is like no other, for tests share one Prefect server, where the same proposal is the same run.
     """
     with own_tower(tmp_path_factory.mktemp("watched"), deployed) as mine:
-        mine.fill(1500, seed=int(time.time()), as_of=datetime.now(UTC).replace(microsecond=0))
+        mine.fill(2500, seed=int(time.time()), as_of=datetime.now(UTC).replace(microsecond=0))
         mine.watch(as_of=None)
         yield mine
 

@@ -16,7 +16,7 @@ from control_tower.keeping.step import open_archive
 from control_tower.ledger.cases import dossier, find_proposal, queue
 from control_tower.nouns import Action, Case, Measure
 from control_tower.pause import resume
-from control_tower.slack.messages import case_message
+from control_tower.slack.case_message import case_message
 from control_tower.stores.shop import sqlite_file
 from desk.cases import show_case
 from flows.watch_inventory import watch_inventory

@@ -18,6 +18,8 @@ from control_tower.ledger.effects import find_effect
 from control_tower.nouns import Action, EffectState, Proposal, Verdict
 from control_tower.pause import resume
 from control_tower.stores.shop import sqlite_file
+from policies.authority import SHIPPED
+from tests.flows.conftest import code_of
 
 
 def run_of(tower: Any, proposal: Proposal) -> str:
@@ -27,6 +29,13 @@ def run_of(tower: Any, proposal: Proposal) -> str:
 def state_of(run: str) -> Any:
     with get_client(sync_client=True) as client:
         return client.read_flow_run(UUID(run)).state
+
+
+def form_of(run: str) -> str:
+    """What the newest form of a run says above its fields."""
+    with get_client(sync_client=True) as client:
+        rows = client.filter_flow_run_input(UUID(run), key_prefix="", limit=100, exclude_keys=set())
+    return "\n".join(row.value for row in rows if row.key.endswith("description"))
 
 
 def test_an_approved_refund_is_paid_once_however_often_it_is_woken(watched: Any) -> None:
@@ -96,8 +105,8 @@ def test_a_run_made_by_hand_with_a_proposals_parameters_does_nothing(watched: An
 
 def test_the_form_rules_like_the_command_does(watched: Any) -> None:
     proposal = watched.waiting(Action.refund)[0]
-    token = enrol(watched.ledger, "bo", datetime.now(UTC))
-    typed = {"approver": "bo", "token": token, "verdict": "approve", "reason": "seen in the form"}
+    code = code_of(enrol(watched.ledger, "bo", datetime.now(UTC)))
+    typed = {"approver": "bo", "code": code, "verdict": "approve", "reason": "seen in the form"}
     with get_client(sync_client=True) as client:
         client.resume_flow_run(UUID(run_of(watched, proposal)), run_input=typed)
     watched.work()
@@ -107,23 +116,90 @@ def test_the_form_rules_like_the_command_does(watched: Any) -> None:
         watched.rule(proposal)
 
 
-def test_a_wrong_token_in_the_form_pauses_again_and_says_why(watched: Any) -> None:
+def test_a_wrong_code_in_the_form_pauses_again_and_says_why(watched: Any) -> None:
     proposal = watched.waiting(Action.refund)[0]
     enrol(watched.ledger, "cy", datetime.now(UTC))
     run = run_of(watched, proposal)
-    typed = {"approver": "cy", "token": "tower_forged", "verdict": "approve", "reason": ""}
+    typed = {"approver": "cy", "code": "000000", "verdict": "approve", "reason": ""}
     with get_client(sync_client=True) as client:
         client.resume_flow_run(UUID(run), run_input=typed)
     watched.work()
     assert state_of(run).is_paused()
     assert find_effect(watched.ledger, proposal.digest) is None
+    assert "do not prove an enrolled approver" in form_of(run)
+
+
+def fill_in(run: str, **typed: Any) -> None:
     with get_client(sync_client=True) as client:
-        rows = client.filter_flow_run_input(UUID(run), key_prefix="", limit=100, exclude_keys=set())
-    descriptions = [row.value for row in rows if row.key.endswith("description")]
-    assert any("do not prove an enrolled approver" in text for text in descriptions), [row.key for row in rows] + [
-        d[:300] for d in descriptions
-    ]
-    assert not any("tower_forged" in row.value for row in rows)
+        answered = client.resume_flow_run(UUID(run), run_input=typed)
+    assert answered.status.value == "ACCEPT", answered
+
+
+def test_less_than_was_proposed_is_paid_when_the_form_says_less(watched: Any) -> None:
+    proposal = watched.waiting(Action.refund)[0]
+    before, less = watched.refunds(proposal.order_id), proposal.money.amount - 1
+    code = code_of(enrol(watched.ledger, "del", datetime.now(UTC)))
+    fill_in(run_of(watched, proposal), approver="del", code=code, verdict="approve", why="goodwill", amount=less / 100)
+    watched.work()
+    assert watched.refunds(proposal.order_id) == [*before, less]
+    assert find_proposal(watched.ledger, proposal.digest).standing == "done"
+
+
+def test_an_amount_over_the_limit_in_the_form_pauses_again_and_says_who_may(watched: Any, poor: None) -> None:
+    proposal = watched.waiting(Action.refund)[0]
+    code = code_of(enrol(watched.ledger, "eve", datetime.now(UTC)))
+    run = run_of(watched, proposal)
+    fill_in(run, approver="eve", code=code, verdict="approve")
+    watched.work()
+    assert state_of(run).is_paused()
+    assert find_effect(watched.ledger, proposal.digest) is None
+    said = form_of(run)
+    assert "is over the limit of approver, EUR 0.01" in said and "ask lead or finance" in said
+
+
+@pytest.fixture
+def poor(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An authority that lets an approver move a cent."""
+    file = tmp_path / "authority.yaml"
+    file.write_text(SHIPPED.read_text().replace("each: {EUR: 100000", "each: {EUR: 1", 1))
+    monkeypatch.setenv("TOWER_AUTHORITY", str(file))
+
+
+def test_a_code_that_opened_one_form_opens_no_other(watched: Any) -> None:
+    one, other = watched.waiting(Action.refund)[:2]
+    code = code_of(enrol(watched.ledger, "fay", datetime.now(UTC)))
+    for proposal in (one, other):
+        fill_in(run_of(watched, proposal), approver="fay", code=code, verdict="reject", reason="seen")
+        watched.work()
+    assert find_proposal(watched.ledger, one.digest).standing == "rejected"
+    assert find_proposal(watched.ledger, other.digest).standing == "waiting"
+    assert "do not prove" in form_of(run_of(watched, other))
+
+
+def test_an_answer_put_beside_the_form_is_no_ruling(watched: Any) -> None:
+    """Prefect's input API takes rows from anybody: a forged answer is written first, then the run is forced on."""
+    proposal = watched.waiting(Action.refund)[0]
+    before, run = watched.refunds(proposal.order_id), run_of(watched, proposal)
+    with get_client(sync_client=True) as client:
+        keyset = client.read_flow_run(UUID(run)).state.state_details.run_input_keyset
+        forged = '{"approver": "ana", "code": "123456", "verdict": "approve", "reason": "forged"}'
+        client.create_flow_run_input(UUID(run), keyset["response"], forged)
+        client.set_flow_run_state(UUID(run), Scheduled(), force=True)
+    watched.work()
+    assert watched.refunds(proposal.order_id) == before
+    assert find_effect(watched.ledger, proposal.digest) is None
+    assert state_of(run).is_paused()
+
+
+def test_a_ruling_on_one_proposal_wakes_no_other(watched: Any) -> None:
+    """The parameter is another proposal's digest: the ruling is of the one, and the run asks about the other."""
+    ruled, other = watched.waiting(Action.refund)[:2]
+    watched.rule(ruled, Verdict.reject)
+    before = watched.refunds(other.order_id)
+    resume(run_of(watched, other))
+    watched.work()
+    assert watched.refunds(other.order_id) == before
+    assert find_proposal(watched.ledger, other.digest).standing == "waiting"
 
 
 def test_when_the_evidence_has_changed_the_ruling_is_void(watched: Any) -> None:
@@ -142,9 +218,16 @@ def test_when_the_evidence_has_changed_the_ruling_is_void(watched: Any) -> None:
     row = find_proposal(watched.ledger, proposal.digest)
     assert row.standing == "void"
     assert "refundable_amount was" in row.detail
+    (fresh,) = [each for each in watched.waiting(Action.refund) if each.order_id == proposal.order_id]
+    assert fresh.money.amount == proposal.money.amount - 100
+    assert state_of(run_of(watched, fresh)).is_paused(), "it was opened afresh at once"
     watched.watch(as_of=None)
-    fresh = [each for each in watched.waiting(Action.refund) if each.order_id == proposal.order_id]
-    assert [each.money.amount for each in fresh] == [proposal.money.amount - 100]
+    again = [each for each in watched.waiting(Action.refund) if each.order_id == proposal.order_id]
+    assert [each.digest for each in again] == [fresh.digest]
+    watched.rule(fresh)
+    resume(run_of(watched, fresh))
+    watched.work()
+    assert watched.refunds(proposal.order_id) == [*before, fresh.money.amount]
 
 
 def test_an_approver_revoked_after_the_ruling_moves_no_money(watched: Any) -> None:
@@ -156,4 +239,10 @@ def test_an_approver_revoked_after_the_ruling_moves_no_money(watched: Any) -> No
     watched.work()
     assert watched.refunds(proposal.order_id) == before
     assert find_effect(watched.ledger, proposal.digest) is None
-    assert "no authority any more" in find_proposal(watched.ledger, proposal.digest).detail
+    row = find_proposal(watched.ledger, proposal.digest)
+    assert (row.standing, row.round) == ("waiting", 2), "it is asked again"
+    assert "rae has no authority any more" in form_of(run_of(watched, proposal))
+    watched.rule(proposal)
+    resume(run_of(watched, proposal))
+    watched.work()
+    assert watched.refunds(proposal.order_id) == [*before, proposal.money.amount]

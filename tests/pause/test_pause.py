@@ -21,7 +21,7 @@ from control_tower.server import Server
 from control_tower.settings import settings
 
 TOKEN = "tower_" + "s3cret" * 7
-FILLED = {"approver": "ana", "token": TOKEN, "verdict": "approve", "reason": "it was never shipped"}
+FILLED = {"approver": "ana", "code": TOKEN, "verdict": "approve", "reason": "it was never shipped"}
 
 
 class Desk:
@@ -139,7 +139,7 @@ def test_a_run_is_born_waiting_with_its_form_and_no_process(desk: Desk) -> None:
     fields = json.loads(inputs[keyset["schema"]])["properties"]
     assert fields["verdict"]["enum"] == ["approve", "reject"]
     assert "default" not in fields["verdict"], "nothing is chosen before a person chooses"
-    assert fields["token"]["format"] == "password"
+    assert fields["code"]["format"] == "password"
     assert all(re.fullmatch(r"[a-z0-9-]+", key) for key in inputs)
 
 
@@ -230,11 +230,12 @@ def test_others_that_write_at_the_same_time_take_no_run_away(desk: Desk) -> None
 @pytest.mark.parametrize(
     "typed",
     [
-        {"approver": "ana", "token": TOKEN, "verdict": "maybe"},
-        {"approver": "ana", "token": TOKEN},
+        {"approver": "ana", "code": TOKEN, "verdict": "maybe"},
+        {"approver": "ana", "code": TOKEN},
         {"verdict": "approve"},
         {"reason": "because"},
-        FILLED | {"amount": 5},
+        FILLED | {"amount": -5},
+        FILLED | {"target": "another order"},
         FILLED | {"reason": "x" * 2001},
     ],
 )
@@ -254,7 +255,7 @@ def test_what_was_typed_is_read_once_and_erased(desk: Desk) -> None:
     assert TOKEN in str(desk.inputs(run))
     desk.work()
     (seen,) = desk.seen
-    assert (seen.approver, seen.token, seen.verdict, seen.reason) == tuple(FILLED.values())
+    assert (seen.approver, seen.code, seen.verdict, seen.reason) == tuple(FILLED.values())
     assert TOKEN not in repr(seen)
     assert TOKEN not in str(desk.inputs(run))
     assert answer(run) is None

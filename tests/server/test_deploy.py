@@ -122,6 +122,7 @@ def test_the_shipped_file_deploys_flows_that_are_there(server: Server) -> None:
         "watch-inventory": "watch-inventory",
         "watch-subscriptions": "watch-subscriptions",
         "resolve-case": "resolve-case",
+        "sweep-approvals": "sweep-approvals",
     }
     assert {each.name for each in deploy(settings())} == {
         "watch-fulfilment/watch-fulfilment",
@@ -130,5 +131,6 @@ def test_the_shipped_file_deploys_flows_that_are_there(server: Server) -> None:
         "watch-inventory/watch-inventory",
         "watch-subscriptions/watch-subscriptions",
         "resolve-case/resolve-case",
+        "sweep-approvals/sweep-approvals",
     }
     assert [each.differs for each in deploy(settings())] == [()] * len(flows)

@@ -14,11 +14,13 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from control_tower.ledger.database import Ledger
+from control_tower.nouns import Proposal
 from control_tower.settings import Settings
 from control_tower.slack.channel import SlackChannel
 from control_tower.slack.client import slack_client
 from control_tower.slack.outbox import Outbox
 from control_tower.slack.tables import OUTBOX
+from policies.authority import SHIPPED
 
 
 def _beside(name: str) -> ModuleType:
@@ -41,6 +43,23 @@ def emulator() -> ModuleType:
 @pytest.fixture(scope="session")
 def cases() -> ModuleType:
     return _beside("cases")
+
+
+@pytest.fixture(scope="session")
+def workspaces() -> ModuleType:
+    return _beside("workspace")
+
+
+@pytest.fixture
+def workspace(workspaces: ModuleType, cases: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A workspace with Socket Mode, in which Ann and Bob are members."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    workspace = workspaces.Workspace(cases.NOW)
+    workspace.users = {user: workspaces.member(user) for user in ("UANN", "UBOB")}
+    yield workspace.up()
+    workspace.down()
 
 
 @pytest.fixture
@@ -90,3 +109,54 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 @pytest.fixture
 def outbox(engine: Engine) -> Outbox:
     return Outbox(engine)
+
+
+def in_slack_up_to(folder: Path, **up_to: int) -> Path:
+    """The shipped authority, with another limit for Slack."""
+    lines = SHIPPED.read_text().splitlines(keepends=True)
+    folder.mkdir(exist_ok=True)
+    amounts = ", ".join(f"{currency}: {amount}" for currency, amount in up_to.items())
+    file = folder / "authority.yaml"
+    file.write_text("".join(f"slack: {{up_to: {{{amounts}}}}}\n" if one.startswith("slack:") else one for one in lines))
+    return file
+
+
+@pytest.fixture
+def tower(workspace: Any, workspaces: ModuleType, emulator: ModuleType, tmp_path: Path) -> Settings:
+    return Settings(
+        home=tmp_path,
+        slack_token=emulator.TOKEN,
+        slack_app_token=workspaces.APP_TOKEN,
+        slack_api_url=workspace.url,
+        authority=in_slack_up_to(tmp_path, BRL=20_000),
+    )
+
+
+@pytest.fixture
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty ledger: SQLite, or where a test asks for it the database that TOWER_TEST_POSTGRES names."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.db'}"
+    url = os.environ.get("TOWER_TEST_POSTGRES")
+    if not url:
+        pytest.skip("TOWER_TEST_POSTGRES names no database")
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    engine.dispose()
+    return url
+
+
+@pytest.fixture
+def desk(workspace: Any, tower: Settings, cases: ModuleType, ledger_url: str) -> Iterator[Any]:
+    under_test = _beside("desks").Desk(ledger_url, workspace, tower, cases)
+    yield under_test
+    under_test.ledger.engine.dispose()
+
+
+@pytest.fixture
+def proposal(desk: Any, cases: ModuleType) -> Proposal:
+    refund: Proposal = cases.a_proposal()
+    desk.open(refund)
+    return refund

@@ -43,6 +43,7 @@ class Emulator:
     met: threading.Event = field(default_factory=threading.Event)  # somebody waits for an answer
     lock: threading.Lock = field(default_factory=threading.Lock)
     port: int = 0
+    granted: str = "chat:write,channels:read,channels:history,users:read"
 
     def up(self) -> Emulator:
         handler = type("Handler", (_Handler,), {"slack": self})
@@ -63,6 +64,9 @@ class Emulator:
 
     def meet(self, method: str, *faults: Fault) -> None:
         self.faults.setdefault(method, deque()).extend(faults)
+
+    def allowed(self, method: str) -> str:
+        return TOKEN
 
     def called(self, method: str) -> int:
         return [name for name, _ in self.calls].count(method)
@@ -98,8 +102,8 @@ class Emulator:
         return {"error": "message_not_found"}
 
     def _too_long(self, given: dict[str, Any]) -> dict[str, Any]:
-        texts = [block["text"]["text"] for block in given["blocks"]]
-        if len(texts) > 50 or max(map(len, texts)) > 3000 or sum(map(len, texts)) > 12_000:
+        texts = [block["text"]["text"] for block in given["blocks"] if "text" in block]
+        if len(given["blocks"]) > 50 or max(map(len, texts)) > 3000 or sum(map(len, texts)) > 12_000:
             return {"error": "invalid_blocks"}
         return {}
 
@@ -131,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.slack.calls.append((method, given))
             waiting = self.slack.faults.get(method)
             fault = waiting.popleft() if waiting else Fault(accept=True)
-        if self.headers["Authorization"] != f"Bearer {TOKEN}":
+        if self.headers["Authorization"] != f"Bearer {self.slack.allowed(method)}":
             return self.reply(200, {"ok": False, "error": "invalid_auth"})
         answer = self.slack.answer(method, given) if fault.accept else {"ok": False, "error": fault.error}
         if fault.seconds or fault.until:
@@ -149,6 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and fault.retry_after:
             self.send_header("Retry-After", fault.retry_after)
         self.send_header("Content-Type", "application/json")
+        self.send_header("x-oauth-scopes", self.slack.granted)
         self.send_header("Content-Length", str(len(body)))
         with suppress(ConnectionError):  # who asked may have given up
             self.end_headers()

@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from control_tower.errors import SettingError
 from control_tower.settings import Settings
+from control_tower.slack.case_message import case_message
 from control_tower.slack.channel import SlackChannel
 from control_tower.slack.client import CONSOLE_CASES, Console, open_channel, slack_client
-from control_tower.slack.messages import case_message, digest_message
+from control_tower.slack.messages import digest_message
 from control_tower.slack.outbox import Delivered, Outbox, OutboxMessage
 
 

@@ -21,10 +21,11 @@ from sqlalchemy.orm import Session
 
 from control_tower.ledger.database import Ledger
 from control_tower.settings import Settings
+from control_tower.slack.case_message import case_message
 from control_tower.slack.channel import SlackChannel
 from control_tower.slack.client import slack_client
-from control_tower.slack.messages import Message, case_message
 from control_tower.slack.outbox import Delivered, Outbox, OutboxMessage
+from control_tower.slack.parts import Message
 
 Connect = Callable[..., SlackChannel]
 MINUTE = timedelta(minutes=1)
@@ -122,6 +123,7 @@ def test_a_found_message_that_refuses_the_news_is_not_posted_again(
 def test_it_is_found_behind_pages_of_other_messages(
     outbox: Outbox, told: Any, emulator: ModuleType, slack: Any, channel: Connect, cases: ModuleType
 ) -> None:
+    outbox.posts_a_minute = 100
     outbox.put([told()])
     slack.meet("chat.postMessage", emulator.Fault(accept=True, drop=True))
     outbox.deliver(channel(), now=cases.NOW)

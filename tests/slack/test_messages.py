@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
 from control_tower.errors import SettingError
-from control_tower.nouns import Answer, Money, Severity
+from control_tower.nouns import Action, Answer, Money, Severity
+from control_tower.slack.case_message import BUTTONS, case_message
 from control_tower.slack.escape import length
-from control_tower.slack.messages import Message, case_message, digest_message
+from control_tower.slack.messages import digest_message
+from control_tower.slack.parts import Message
 
 
 def test_a_case_says_what_it_is_whose_it_is_and_what_a_person_can_type(cases: ModuleType) -> None:
@@ -29,7 +31,7 @@ def test_a_case_says_what_it_is_whose_it_is_and_what_a_person_can_type(cases: Mo
         "sev2 · warehouse / W1 · due 2026-01-06 20:00 UTC · BRL 129.90 at risk",
         "Standing: waiting for a person",
         "Paid on 2 January and not shipped by the 4th.",
-        "refund BRL 129.90 · order 1001, pay-1001",
+        "refund BRL 129.90 · can't be undone · order 1001, pay-1001",
         f"tower approve {proposal.id}\n",
         f"tower reject {proposal.id} --reason ...",
     ):
@@ -39,7 +41,7 @@ def test_a_case_says_what_it_is_whose_it_is_and_what_a_person_can_type(cases: Mo
 
 def test_blocks_and_text_tell_the_same_facts(cases: ModuleType) -> None:
     message = case_message(cases.a_case(), [cases.a_proposal()], "open", ["found", "told Slack"])
-    blocks = "\n".join(block["text"]["text"] for block in message.blocks)
+    blocks = "\n".join(block["text"]["text"] for block in message.blocks if block["type"] == "section")
     assert blocks.replace("*", "").replace("`", "") == message.text
     assert all(block["text"]["verbatim"] for block in message.blocks)
 
@@ -84,6 +86,53 @@ def test_a_settled_proposal_says_who_ruled_and_offers_no_command(cases: ModuleTy
     assert "rejected by Ann: already &lt;sent&gt;" in said
     assert f"tower approve {ruled.id}" not in said
     assert said.index(f"tower approve {waits.id}") < said.index(f"{ruled.id}:")
+
+
+def buttons(message: Message) -> list[dict[str, Any]]:
+    return [element for block in message.blocks if block["type"] == "actions" for element in block["elements"]]
+
+
+def test_buttons_carry_the_digest_of_their_proposal_and_nothing_else(cases: ModuleType) -> None:
+    asked = [cases.a_proposal("1001"), cases.a_proposal("1002", action=Action.hold, money=None)]
+    message = case_message(cases.a_case(), asked, "waiting for a person", elsewhere=lambda _: "")
+    assert [(one["text"]["text"], one["action_id"], one["value"]) for one in buttons(message)] == [
+        ("Approve refund", "tower:approve", asked[0].digest),
+        ("Reject refund", "tower:reject", asked[0].digest),
+        ("Approve hold", "tower:approve", asked[1].digest),
+        ("Reject hold", "tower:reject", asked[1].digest),
+    ]
+    assert "1001" not in str(buttons(message)), "neither the order nor the amount can be changed in a button"
+    above = [block["text"]["text"] for block in message.blocks if block["type"] == "section"]
+    assert asked[0].id in above[-2]
+    assert asked[1].id in above[-1]
+
+
+def test_where_nobody_listens_there_are_no_buttons(cases: ModuleType) -> None:
+    assert not buttons(case_message(cases.a_case(), [cases.a_proposal()], "waiting for a person"))
+
+
+def test_after_a_ruling_the_buttons_are_gone_and_the_others_stay(cases: ModuleType) -> None:
+    ruled, waits = cases.a_proposal("1001"), cases.a_proposal("1002")
+    settled = {ruled.digest: "approve by Ann by command at 2026-01-05 12:00 UTC"}
+    message = case_message(cases.a_case(), [ruled, waits], "waiting", settled=settled, elsewhere=lambda _: "")
+    assert {one["value"] for one in buttons(message)} == {waits.digest}
+    assert "approve by Ann by command at 2026-01-05 12:00 UTC" in message.text
+    closed = case_message(cases.a_case(), [waits], "closed: it was shipped", elsewhere=lambda _: "")
+    assert not buttons(closed)
+
+
+def test_above_its_limit_slack_shows_the_case_and_names_the_stronger_desk(cases: ModuleType) -> None:
+    large = cases.a_proposal()
+    message = case_message(cases.a_case(), [large], "waiting", elsewhere=lambda one: f"too large <for> {one.money}")
+    assert not buttons(message)
+    assert "too large &lt;for&gt; BRL 129.90" in message.text
+    assert f"tower approve {large.id}" in message.text
+
+
+def test_of_many_proposals_the_first_have_buttons(cases: ModuleType) -> None:
+    many = [cases.a_proposal(str(number), reason="late") for number in range(9)]
+    message = case_message(cases.a_case(), many, "waiting", elsewhere=lambda _: "")
+    assert [one["value"] for one in buttons(message)][::2] == [one.digest for one in many[:BUTTONS]]
 
 
 def test_a_closed_case_offers_no_command(cases: ModuleType) -> None:
@@ -180,6 +229,7 @@ def _messages(cases: ModuleType, told: list[str], many: int) -> list[Message]:
     proposals = [cases.a_proposal(f"{number}{order}", reason=reason, target=target) for number in range(many)]
     return [
         case_message(case, proposals, standing, [reason] * many, settled={proposals[0].id: reason}),
+        case_message(case, proposals, standing, elsewhere=lambda one: reason if one is proposals[-1] else ""),
         digest_message(kind, order, owner, [case] * many, run=pivot, opened=1, updated=2, closed=3, waiting=4),
     ]
 
@@ -190,7 +240,7 @@ def assert_slack_takes(message: Message) -> None:
     assert len(message.blocks) <= 45
     assert length(json.dumps(message.blocks, ensure_ascii=False)) <= 12_000
     for block in message.blocks:
-        assert 0 < length(block["text"]["text"]) <= 3000
+        assert block["type"] == "actions" or 0 < length(block["text"]["text"]) <= 3000
         parsed = Block.parse(block)
         assert parsed is not None
         assert parsed.to_dict() == block

@@ -13,9 +13,11 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from control_tower.slack.case_message import case_message
 from control_tower.slack.channel import SlackChannel
-from control_tower.slack.messages import Message, case_message, digest_message
+from control_tower.slack.messages import digest_message
 from control_tower.slack.outbox import Delivered, Outbox, OutboxMessage
+from control_tower.slack.parts import Message
 
 Connect = Callable[..., SlackChannel]
 MINUTE = timedelta(minutes=1)
@@ -208,3 +210,33 @@ def test_patience_ends_a_delivery_and_loses_nothing(
     done = outbox.deliver(channel(), now=cases.NOW, patience=0.5)
     assert done == Delivered(posted=2, left=3)
     assert outbox.deliver(channel(), now=cases.NOW) == Delivered(posted=3)
+
+
+def test_no_more_than_so_many_new_messages_ping_the_channel_in_a_minute(
+    engine: Engine, told: Any, digest: Message, slack: Any, channel: Connect, cases: ModuleType
+) -> None:
+    outbox = Outbox(engine, posts_a_minute=5)
+    outbox.put([told(number) for number in range(12)] + [digest], now=cases.NOW)
+    assert outbox.deliver(channel(), now=cases.NOW) == Delivered(posted=5, left=8)
+    assert slack.messages[0]["text"].startswith("fulfilment at main"), "the digest says how many there are"
+    outbox.put([told(0, "closed: shipped"), told(11, "closed: shipped")], now=cases.NOW)
+    assert outbox.deliver(channel(), now=cases.NOW) == Delivered(updated=1, left=8), "a change pings nobody"
+    slack.now = cases.NOW + 2 * MINUTE
+    assert outbox.deliver(channel(), now=slack.now) == Delivered(posted=5, left=3)
+
+
+def test_a_message_stays_in_its_thread_and_tomorrows_digest_is_no_news(outbox: Outbox, told: Any) -> None:
+    outbox.put([told(thread="digest:today")])
+    assert outbox.put([told(thread="digest:tomorrow")]) == 0
+    assert outbox.put([told(standing="closed: shipped")]) == 1
+    assert row(outbox).thread == "digest:today"
+
+
+def test_what_can_not_wait_goes_before_what_waits(
+    outbox: Outbox, told: Any, slack: Any, channel: Connect, cases: ModuleType
+) -> None:
+    outbox.put([told(1)], now=cases.NOW)
+    outbox.deliver(channel(), now=cases.NOW)
+    outbox.put([told(number, "closed: shipped") for number in (2, 3, 1)], now=cases.NOW + MINUTE)
+    done = outbox.deliver(channel(), now=cases.NOW + MINUTE, only=["case:case-1"])
+    assert done == Delivered(updated=1, left=2)

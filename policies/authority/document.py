@@ -1,0 +1,132 @@
+"""Written authority: roles, limits, delegation and patience, as frozen terms of one YAML file."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from functools import cached_property
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field
+
+from control_tower.nouns import Action, Shop, Verdict
+from policies.business_time import due_after
+from policies.terms import Calendar, Duration, Identifier, InForce, Term
+
+Amounts = dict[Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Annotated[int, Field(ge=1)]]
+
+
+class Role(Term):
+    """What a person answers for, and who is asked when they don't answer."""
+
+    means: str = Field(min_length=3)
+    escalates_to: Identifier | None = None
+
+
+class Limit(Term):
+    """How much of one action a role may approve; without `each`, only what moves no money."""
+
+    role: Identifier
+    action: Action
+    each: Amounts = Field(default={}, description="most for one ruling, in minor units by currency")
+    a_day: Amounts = Field(default={}, description="most for one person in one day")
+    rulings_a_day: int | None = Field(default=None, ge=1)
+
+
+class Together(Term):
+    """What takes several people: an action, above an amount or always."""
+
+    action: Action
+    people: int = Field(ge=2, le=5)
+    above: Amounts = Field(default={}, description="always, when empty; and in any currency that is not listed")
+
+
+class Delegation(Term):
+    """A person's roles for somebody else, for some days, both included."""
+
+    giver: str = Field(alias="from", min_length=1)
+    taker: str = Field(alias="to", min_length=1)
+    roles: tuple[Identifier, ...] = Field(min_length=1)
+    since: date
+    until: date
+    up_to: Amounts = Field(default={}, description="most for one ruling, if it is to be less than the giver's")
+    reason: str = Field(min_length=3)
+
+    def holds(self, day: date) -> bool:
+        """Whether it holds on a day."""
+        return self.since <= day <= self.until
+
+
+class Reasons(Term):
+    """The reasons that a ruling can have: code and words."""
+
+    approve: dict[Identifier, str] = Field(min_length=1)
+    reject: dict[Identifier, str] = Field(min_length=1)
+
+
+class Slack(Term):
+    """The most that is ruled on in Slack; of what is not listed, nothing."""
+
+    up_to: Amounts = Field(default={})
+
+
+class Waiting(Term):
+    """Business time since a proposal was opened."""
+
+    remind_after: Duration
+    remind_every: Duration
+    reminders: int = Field(ge=0, le=20)
+    escalate_after: Duration
+    expire_after: Duration
+
+
+class AuthorityTerms(Term):
+    """The whole file."""
+
+    id: Literal["authority"]
+    version: int = Field(ge=1)
+    owner: str = Field(min_length=2)
+    in_force: InForce
+    time_zone: str
+    country: str = Field(pattern=r"^[A-Z]{2}$")
+    calendar: Calendar
+    roles: dict[Identifier, Role] = Field(min_length=1)
+    limits: tuple[Limit, ...] = Field(min_length=1)
+    together: tuple[Together, ...] = ()
+    edits: tuple[Action, ...] = ()
+    delegations: tuple[Delegation, ...] = ()
+    on_call: dict[Identifier, tuple[str, ...]] = Field(default={})
+    accepted: tuple[str, ...] = Field(default=(), description="what the linter may find here")
+    written_reasons: Reasons = Field(alias="reasons")
+    slack: Slack = Slack()
+    waiting: Waiting
+
+    @property
+    def reference(self) -> str:
+        """Id and version, as in authority@1."""
+        return f"{self.id}@{self.version}"
+
+    def reasons(self, verdict: Verdict) -> dict[str, str]:
+        """The reasons that a ruling can have."""
+        return self.written_reasons.approve if verdict is Verdict.approve else self.written_reasons.reject
+
+    @cached_property
+    def clock(self) -> Shop:
+        """Where the clock stands."""
+        return Shop(id="authority", time_zone=self.time_zone, country=self.country, currency="EUR")
+
+    def day(self, now: datetime) -> date:
+        """The day on the clock of this authority."""
+        return now.astimezone(ZoneInfo(self.time_zone)).date()
+
+    def since(self, now: datetime) -> datetime:
+        """When that day began."""
+        return datetime.combine(self.day(now), time(), ZoneInfo(self.time_zone))
+
+    def after(self, start: datetime, duration: str) -> datetime:
+        """So much business time after a moment."""
+        return due_after(start, duration, self.clock, self.calendar)
+
+    def has_expired(self, opened_at: datetime, now: datetime) -> bool:
+        """Whether a proposal has waited too long to be ruled on."""
+        return now >= self.after(opened_at, self.waiting.expire_after)

@@ -1,0 +1,53 @@
+"""The written authority of this tower, wherever somebody rules or is asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from itertools import chain
+
+from control_tower.errors import LedgerError
+from control_tower.nouns import Proposal, Verdict
+from control_tower.settings import Settings, settings
+from policies.authority import WrittenAuthority, authority
+
+
+def written_authority() -> WrittenAuthority:
+    """The authority that is in force here: the shipped file, or the one that TOWER_AUTHORITY names.
+
+    Raises:
+        PolicyError: it is malformed; nobody rules until it is right.
+    """
+    return authority(settings().authority)
+
+
+def reason_codes() -> tuple[str, ...]:
+    """Every reason that a ruling can have, for a drop-down."""
+    known = written_authority()
+    return tuple(dict.fromkeys(chain(known.reasons(Verdict.approve), known.reasons(Verdict.reject))))
+
+
+def rules_elsewhere(tower: Settings) -> Callable[[Proposal], str] | None:
+    """Why a proposal is not ruled on in Slack, where Slack is a desk; None where nobody listens to buttons."""
+    if not (tower.slack_token and tower.slack_app_token):
+        return None
+    known = authority(tower.authority)
+    return lambda proposal: known.elsewhere(proposal.money)
+
+
+def in_minor_units(proposal: Proposal, amount: Decimal | None) -> int | None:
+    """An amount that a person typed, as in 49.90, in minor units of the proposal's currency.
+
+    Raises:
+        LedgerError: the proposal moves no money, or the amount has more decimals than its currency.
+    """
+    from babel.numbers import get_currency_precision
+
+    if amount is None:
+        return None
+    if proposal.money is None:
+        raise LedgerError(f"the amount of a {proposal.action} can't be changed", remedy="leave the amount out")
+    minor = amount.scaleb(get_currency_precision(proposal.money.currency))
+    if minor != minor.to_integral_value():
+        raise LedgerError(f"{amount} is no amount of {proposal.money.currency}", remedy=f"as in {proposal.money}")
+    return int(minor)
