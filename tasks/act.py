@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from control_tower.errors import OutcomeUnknown, StoreError
 from control_tower.keeping.step import step
 from control_tower.ledger import Ledger, open_ledger
+from control_tower.ledger.authorised import Authorised
 from control_tower.ledger.effects import intend, move, new_holder
-from control_tower.ledger.rulings import Authorised
 from control_tower.nouns import Action, Effect, EffectState
 from control_tower.settings import settings
 from control_tower.stores import open_store

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from control_tower.errors import AlreadyRuled, NoAuthority, TowerError
 from control_tower.ledger import open_ledger
 from control_tower.ledger import rulings as book
+from control_tower.ledger.authorised import Authorised
+from control_tower.ledger.authorised import authorise as leave_to_act
 from control_tower.ledger.cases import dossier, find_proposal, note
 from control_tower.ledger.proofs import Code
-from control_tower.ledger.rulings import Authorised
 from control_tower.nouns import Proposal, Ruling, Verdict, Vote
 from control_tower.pause import answer, pause_again
 from control_tower.settings import settings
@@ -75,4 +76,4 @@ def authorise(proposal: str) -> Authorised:
     Raises:
         NoAuthority: no ruling covers the proposal as it stands at this moment.
     """
-    return book.authorise(open_ledger(settings().ledger), proposal, written_authority(), datetime.now(UTC))
+    return leave_to_act(open_ledger(settings().ledger), proposal, written_authority(), datetime.now(UTC))

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from control_tower.errors import ContractBreach
 from control_tower.keeping.step import open_archive
 from control_tower.ledger import open_ledger
+from control_tower.ledger.authorised import Authorised
 from control_tower.ledger.effects import find_effect
-from control_tower.ledger.rulings import Authorised
 from control_tower.nouns import EffectState, Money, Proposal, digest_of
 from control_tower.settings import settings
 from policies import policy

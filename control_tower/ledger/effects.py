@@ -15,8 +15,8 @@ from sqlalchemy import or_, select, update
 from sqlmodel import col
 
 from control_tower.errors import OutcomeUnknown
+from control_tower.ledger.authorised import Authorised
 from control_tower.ledger.database import Ledger, changed
-from control_tower.ledger.rulings import Authorised
 from control_tower.ledger.tables import EffectRow, EventRow
 from control_tower.nouns import Action, Effect, EffectState, Money
 

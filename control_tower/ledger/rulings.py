@@ -1,4 +1,4 @@
-"""The one place where a ruling is written, and the one place where an `Authorised` is made from it."""
+"""The one place where a ruling is written: by a person who is proved, with written authority, in one transaction."""
 
 from __future__ import annotations
 
@@ -10,47 +10,16 @@ from sqlalchemy.orm import Session
 from sqlmodel import col
 
 from control_tower.authority import Authority, Grant, Person, Spent
-from control_tower.errors import AlreadyRuled, AuthorityLost, LedgerError, NoAuthority, NotFound, NotProved, TowerError
+from control_tower.errors import AlreadyRuled, LedgerError, NoAuthority, NotFound, NotProved, TowerError
 from control_tower.ledger.approvers import person_of
 from control_tower.ledger.database import Ledger, changed
 from control_tower.ledger.proofs import Proof, proved, use_up, wrong
 from control_tower.ledger.tables import ApproverRow, EventRow, ProposalRow, RulingRow, VoteRow
 from control_tower.nouns import Money, Proposal, Ruling, Verdict, Vote
 
-_SEAL = object()
 
-
-class Authorised:
-    """Leave to act: a proposal and the ruling in the ledger that covers it. Only `authorise` makes one."""
-
-    __slots__ = ("proposal", "ruling")
-
-    def __init__(self, proposal: Proposal, ruling: Ruling, seal: object = None) -> None:
-        if seal is not _SEAL:
-            raise NoAuthority("an Authorised is made from a ruling in the ledger, and in no other way")
-        object.__setattr__(self, "proposal", proposal)
-        object.__setattr__(self, "ruling", ruling)
-
-    @property
-    def money(self) -> Money | None:
-        """What may move: as proposed, or the less that was approved."""
-        return _moved(self.proposal, self.ruling.amount)
-
-    def as_kept(self) -> dict[str, object]:
-        """What a record says of it: the proposal and the ruling, as JSON."""
-        return {
-            "proposal": self.proposal.model_dump(mode="json"),
-            "ruling": self.ruling.model_dump(mode="json"),
-        }
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise NoAuthority("an Authorised does not change")
-
-    proposal: Proposal
-    ruling: Ruling
-
-
-def _moved(proposal: Proposal, amount: int | None) -> Money | None:
+def moved(proposal: Proposal, amount: int | None) -> Money | None:
+    """What would move: as proposed, or the less that a person asked for, in minor units."""
     if proposal.money is None or amount is None:
         return proposal.money
     return Money(amount=amount, currency=proposal.money.currency)
@@ -73,7 +42,8 @@ def proposal_row(session: Session, handle: str, *, lock: bool = False) -> Propos
     return rows[0]
 
 
-def _noun(row: RulingRow) -> Ruling:
+def as_ruling(row: RulingRow) -> Ruling:
+    """The noun of a row."""
     return Ruling.model_validate(row.model_dump(exclude={"covered", "round"}))
 
 
@@ -82,7 +52,7 @@ def find_ruling(ledger: Ledger, digest: str) -> Ruling | None:
     with ledger.read() as session:
         proposal = session.get(ProposalRow, digest)
         row = session.get(RulingRow, (digest, proposal.round)) if proposal else None
-    return _noun(row) if row else None
+    return as_ruling(row) if row else None
 
 
 def rule(
@@ -158,12 +128,12 @@ def _ruled(
     proposal, person = Proposal.model_validate(row.body), person_of(who)
     reason = _reason(authority, verdict, reason_code, reason)
     if verdict is Verdict.reject:
-        grant, votes = authority.may_reject(person, proposal, _people(session), now), []
+        grant, votes = authority.may_reject(person, proposal, people_in(session), now), []
         amount = None
     else:
         amount = _amount(authority, proposal, amount)
         spent = _spent(session, authority.since(now))
-        grant = authority.grant(person, proposal, _moved(proposal, amount), via, spent, _people(session), now)
+        grant = authority.grant(person, proposal, moved(proposal, amount), via, spent, people_in(session), now)
         votes = _votes(session, row, person, amount)
         if len(votes) + 1 < grant.people:
             return _vote(session, row, person, grant, amount, reason, reason_code, via, now, len(votes))
@@ -182,11 +152,11 @@ def _ruled(
         covered=dict(proposal.covered),
     )  # fmt: skip
     session.add(ruling)
-    less = f", {_moved(proposal, amount)} of {proposal.money}" if amount is not None else ""
+    less = f", {moved(proposal, amount)} of {proposal.money}" if amount is not None else ""
     behalf = f" for {grant.on_behalf_of}" if grant.on_behalf_of else ""
     with_ = f" with {ruling.seconded_by}" if votes else ""
     _tell(session, row, "ruled", f"{verdict.value} by {person.name}{behalf}{with_} via {via}{less}: {reason}", now)
-    return _noun(ruling)
+    return as_ruling(ruling)
 
 
 def _waits(session: Session, row: ProposalRow, authority: Authority, now: datetime) -> None:
@@ -223,7 +193,9 @@ def _amount(authority: Authority, proposal: Proposal, amount: int | None) -> int
     return amount
 
 
-def _people(session: Session) -> Callable[[str], Person | None]:
+def people_in(session: Session) -> Callable[[str], Person | None]:
+    """Finds a person by name, as they are enrolled now."""
+
     def find(name: str) -> Person | None:
         row = session.get(ApproverRow, name)
         return person_of(row) if row else None
@@ -240,11 +212,11 @@ def _spent(session: Session, since: datetime) -> tuple[Spent, ...]:
         ruled.where(col(RulingRow.ruled_at) >= since, col(RulingRow.verdict) == Verdict.approve.value)
     ):
         proposal = Proposal.model_validate(of.body)
-        money = _moved(proposal, row.amount)
+        money = moved(proposal, row.amount)
         found.append(Spent(row.approver, row.on_behalf_of, proposal.action, money, row.ruled_at))
     for row, of in session.execute(voted.where(col(VoteRow.at) >= since)):
         proposal = Proposal.model_validate(of.body)
-        found.append(Spent(row.approver, row.on_behalf_of, proposal.action, _moved(proposal, row.amount), row.at))
+        found.append(Spent(row.approver, row.on_behalf_of, proposal.action, moved(proposal, row.amount), row.at))
     return tuple(found)
 
 
@@ -291,64 +263,3 @@ def _vote(
 def _tell(session: Session, row: ProposalRow, what: str, said: str, now: datetime) -> None:
     for subject in (f"proposal:{row.digest}", f"case:{row.case_id}"):
         session.add(EventRow(subject=subject, what=what, detail=said[:1000], at=now))
-
-
-def authorise(ledger: Ledger, digest: str, authority: Authority, now: datetime) -> Authorised:
-    """Leave to act on a proposal, if a ruling in the ledger covers all of it at this moment.
-
-    Raises:
-        NotFound: no such proposal.
-        NoAuthority: not ruled, rejected, void, the row is not what was ruled on, or whoever ruled may not any more.
-    """
-    with ledger.read() as session:
-        row = session.get(ProposalRow, digest)
-        if row is None:
-            raise NotFound(f"no proposal has the digest {digest[:12]}")
-        ruled = session.get(RulingRow, (digest, row.round))
-        proposal = Proposal.model_validate(row.body)
-        objection = _objection(row, proposal, ruled)
-        lost = "" if objection or ruled is None else _lost_by_any(session, proposal, ruled, authority, now)
-    if lost:
-        raise AuthorityLost(lost, where=f"proposal {digest[:12]}", remedy="nothing was done; it is asked again")
-    if objection or ruled is None:
-        raise NoAuthority(objection, where=f"proposal {digest[:12]}", remedy="nothing was done")
-    return Authorised(proposal, _noun(ruled), _SEAL)
-
-
-def _objection(row: ProposalRow, proposal: Proposal, ruled: RulingRow | None) -> str:
-    """Why this ruling does not cover this proposal; empty when it does."""
-    if ruled is None:
-        return "nobody has ruled on it"
-    if ruled.verdict != Verdict.approve.value:
-        return f"{ruled.approver} rejected it"
-    if proposal.digest != row.digest or ruled.covered != proposal.covered:
-        return "it is not what was ruled on: its content was changed"
-    if row.standing not in ("approved", "done"):
-        return f"it is {row.standing}: {row.detail}"
-    if ruled.amount is not None and not (proposal.money and 0 < ruled.amount < proposal.money.amount):
-        return "it is not what was ruled on: the amount is not less than was proposed"
-    return ""
-
-
-def _lost_by_any(session: Session, proposal: Proposal, ruled: RulingRow, authority: Authority, now: datetime) -> str:
-    """Why those who approved may not any more; empty when they may, and are as many as it takes."""
-    names = [name for name in (ruled.approver, *ruled.seconded_by.split(", ")) if name]
-    if len(names) < authority.people_for(proposal.action, _moved(proposal, ruled.amount)):
-        return "it takes more people than approved it"
-    return next(filter(None, (_lost(session, name, proposal, ruled, authority, now) for name in names)), "")
-
-
-def _lost(
-    session: Session, name: str, proposal: Proposal, ruled: RulingRow, authority: Authority, now: datetime
-) -> str:
-    """Why somebody who approved has no authority any more; empty when they have. The day's limit was theirs then."""
-    approver = session.get(ApproverRow, name)
-    if approver is None or approver.revoked_at is not None:
-        return f"{name} has no authority any more"
-    try:
-        authority.grant(
-            person_of(approver), proposal, _moved(proposal, ruled.amount), ruled.via, (), _people(session), now
-        )
-    except NoAuthority as refusal:
-        return f"{name} has no authority any more: {refusal.what}"
-    return ""

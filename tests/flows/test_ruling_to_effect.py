@@ -13,7 +13,7 @@ from prefect.states import Completed, Running, Scheduled
 
 from control_tower.errors import AlreadyRuled
 from control_tower.ledger.approvers import enrol, revoke
-from control_tower.ledger.cases import find_proposal
+from control_tower.ledger.cases import dossier, find_proposal
 from control_tower.ledger.effects import find_effect
 from control_tower.nouns import Action, EffectState, Proposal, Verdict
 from control_tower.pause import resume
@@ -163,6 +163,40 @@ def poor(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "authority.yaml"
     file.write_text(SHIPPED.read_text().replace("each: {EUR: 100000", "each: {EUR: 1", 1))
     monkeypatch.setenv("TOWER_AUTHORITY", str(file))
+
+
+def test_nobody_approves_their_own_order_through_the_form(watched: Any) -> None:
+    proposal = watched.waiting(Action.refund)[0]
+    assert proposal.customer, "the shop says whose order it is"
+    before, run = watched.refunds(proposal.order_id), run_of(watched, proposal)
+    gus = enrol(watched.ledger, "gus", datetime.now(UTC), roles=("finance",), customers=(proposal.customer,))
+    fill_in(run, approver="gus", code=code_of(gus), verdict="approve")
+    watched.work()
+    assert watched.refunds(proposal.order_id) == before
+    assert "it is your own order" in form_of(run)
+    assert any("it is your own order" in one for one in said_of(watched, proposal, "no authority")), "it is recorded"
+
+
+def test_two_people_approve_a_large_refund_through_the_form(watched: Any, careful: None) -> None:
+    proposal = watched.waiting(Action.refund)[0]
+    before, run = watched.refunds(proposal.order_id), run_of(watched, proposal)
+    for name, paid in (("hal", []), ("ida", [proposal.money.amount])):
+        fill_in(run, approver=name, code=code_of(enrol(watched.ledger, name, datetime.now(UTC))), verdict="approve")
+        watched.work()
+        assert watched.refunds(proposal.order_id) == [*before, *paid]
+    assert "hal has approved it, and it takes 1 more" in str(said_of(watched, proposal, "woken without a ruling"))
+
+
+@pytest.fixture
+def careful(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An authority by which every refund takes two people."""
+    file = tmp_path / "authority.yaml"
+    file.write_text(SHIPPED.read_text().replace("people: 2, above: {EUR: 100000", "people: 2, above: {EUR: 1", 1))
+    monkeypatch.setenv("TOWER_AUTHORITY", str(file))
+
+
+def said_of(tower: Any, proposal: Proposal, what: str) -> list[str]:
+    return [one.detail for one in dossier(tower.ledger, proposal.digest).events if one.what == what]
 
 
 def test_a_code_that_opened_one_form_opens_no_other(watched: Any) -> None:
