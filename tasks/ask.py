@@ -9,7 +9,7 @@ from control_tower.nouns import Case, Noun, Proposal
 from control_tower.pause import PauseRequest, open_pauses
 from control_tower.pause.calling_off import call_off
 from control_tower.settings import settings
-from tasks.authority import reason_codes
+from tasks.authority import ruling_choices
 from tasks.brief import brief
 
 
@@ -61,5 +61,5 @@ def request(case: Case, proposal: Proposal) -> PauseRequest:
         parameters={"proposal": proposal.digest},
         tags=[f"lane:{proposal.lane}", f"action:{proposal.action}", f"case:{case.id}"],
         key=f"ruling-{proposal.id}",
-        reasons=reason_codes(),
+        reasons=ruling_choices(),
     )

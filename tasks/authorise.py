@@ -14,7 +14,7 @@ from control_tower.ledger.proofs import Code
 from control_tower.nouns import Proposal, Ruling, Verdict, Vote
 from control_tower.pause import answer, pause_again
 from control_tower.settings import settings
-from tasks.authority import in_minor_units, reason_codes, written_authority
+from tasks.authority import in_minor_units, ruling_choices, written_authority
 from tasks.brief import brief, escape
 
 
@@ -66,7 +66,9 @@ def wait_on(proposal: str, refusal: str) -> str:
     note(ledger, f"proposal:{proposal}", "woken without a ruling", why, datetime.now(UTC))
     held = dossier(ledger, row.case_id)
     text = brief(held.case, (Proposal.model_validate(row.body),))
-    pause_again(f"**Nothing was done: {escape(why)}.** This run waits for a ruling.\n\n{text}", reasons=reason_codes())
+    pause_again(
+        f"**Nothing was done: {escape(why)}.** This run waits for a ruling.\n\n{text}", reasons=ruling_choices()
+    )
     return "waiting"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from itertools import chain
 
 from control_tower.errors import LedgerError
 from control_tower.nouns import Proposal, Verdict
@@ -21,10 +20,14 @@ def written_authority() -> WrittenAuthority:
     return authority(settings().authority)
 
 
-def reason_codes() -> tuple[str, ...]:
-    """Every reason that a ruling can have, for a drop-down."""
+def ruling_choices() -> tuple[str, ...]:
+    """Every ruling that a form can offer: a verdict, or a verdict with the code of its reason."""
     known = written_authority()
-    return tuple(dict.fromkeys(chain(known.reasons(Verdict.approve), known.reasons(Verdict.reject))))
+    return tuple(
+        choice
+        for verdict in (Verdict.approve, Verdict.reject)
+        for choice in (verdict.value, *(f"{verdict.value}: {code}" for code in known.reasons(verdict)))
+    )
 
 
 def rules_elsewhere(tower: Settings) -> Callable[[Proposal], str] | None:

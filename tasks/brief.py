@@ -34,13 +34,13 @@ def brief(case: Case, proposals: tuple[Proposal, ...] = ()) -> str:
         for p in proposals[:SHOWN]
     ]
     if proposed:
-        proposed = ["Proposed, and waiting for a person:", "", *proposed, ""]
+        proposed.append("")
     found += _asked(case)
     advised = [line for one in case.advice[:SHOWN] for line in _advised(one)]
     if advised:
         advised = ["", "Advised, and theirs to do who own it:", "", *advised]
     source = f"_evidence as of {_moment(case.evidence.as_of)}; source: template_"
-    return "\n".join([f"## {escape(case.title)}", "", *proposed, *facts, *found, *advised, "", source])
+    return "\n".join([*proposed, f"## {escape(case.title)}", "", *facts, *found, *advised, "", source])
 
 
 def _asked(case: Case) -> list[str]:

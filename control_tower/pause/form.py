@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from prefect.client.schemas.objects import State
 from prefect.input import RunInput, keyset_from_base_key, keyset_from_paused_state
@@ -16,11 +16,12 @@ from pydantic import ConfigDict, Field, SecretStr, ValidationError
 
 PATIENCE = timedelta(days=30)
 PREFIX = "suspended-"
+VERDICTS = ("approve", "reject")
 
 
 def _nothing_or_all(schema: dict[str, Any]) -> None:
     """Left empty, a form is a mere wake-up; else it names the person, the proof and the verdict."""
-    needed = ("approver", "code", "verdict")
+    needed = ("approver", "code", "ruling")
     schema["dependentRequired"] = {name: [other for other in needed if other != name] for name in schema["properties"]}
     for field_schema in schema["properties"].values():
         field_schema.pop("default", None)  # a field that a person did not touch is not sent
@@ -47,10 +48,9 @@ class RulingForm(RunInput):
     # Titles and no descriptions: on a small screen Prefect's form takes its room from the evidence above it.
     approver: str = Field("", title="Approver: your enrolled name")
     code: SecretStr = Field(SecretStr(""), title="One-time code: six digits, good once")
-    verdict: Literal["approve", "reject"] | None = Field(None, json_schema_extra=_drop_down("approve", "reject"))
+    ruling: str | None = Field(None, max_length=80, json_schema_extra=_drop_down(*VERDICTS))
     amount: Decimal | None = Field(None, title="Amount, if less than proposed", json_schema_extra=_number)
-    why: str = Field("", title="Reason", max_length=60)
-    reason: str = Field("", title="In words: a rejection needs some", max_length=2000)
+    reason: str = Field("", title="Reason: a rejection needs words", max_length=2000)
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ def form_rows(base_key: str, description: str, reasons: Sequence[str] = ()) -> I
     """The rows that make Prefect show the form at a pause: key and JSON text, schema first.
 
     Args:
-        reasons: the codes to choose from; none, and words alone will do.
+        reasons: the rulings to choose from, each a verdict and perhaps the code of a reason: `reject: other`.
     """
     keyset = keyset_from_base_key(PREFIX + base_key)
     schema = RulingForm.model_json_schema()
     if reasons:
-        _drop_down(*reasons)(schema["properties"]["why"])
+        _drop_down(*reasons)(schema["properties"]["ruling"])
     yield keyset["schema"], json.dumps(schema)
     yield keyset["description"], json.dumps(description)
 
@@ -97,6 +97,7 @@ def understood(text: str) -> FormAnswer | None:
         form = RulingForm.model_validate_json(text)
     except ValidationError:
         return None
-    if form.verdict is None:
+    verdict, _, why = (form.ruling or "").partition(": ")
+    if verdict not in VERDICTS:
         return None
-    return FormAnswer(form.approver, form.code.get_secret_value(), form.verdict, form.reason, form.why, form.amount)
+    return FormAnswer(form.approver, form.code.get_secret_value(), verdict, form.reason, why, form.amount)

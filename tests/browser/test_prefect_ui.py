@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from control_tower.ledger import Ledger, open_ledger
-from control_tower.ledger.approvers import enrol
+from control_tower.ledger.approvers import Credentials, enrol
 from control_tower.ledger.cases import find_proposal, waiting_proposals
 from control_tower.ledger.effects import list_effects
 from control_tower.nouns import Action, EffectState, Proposal
@@ -24,6 +24,7 @@ from control_tower.server import Server
 from control_tower.settings import Settings, settings
 from control_tower.stores.generator import generate
 from control_tower.stores.shop import sqlite_file
+from tests.flows.conftest import code_of
 
 pytestmark = pytest.mark.browser
 
@@ -49,7 +50,7 @@ class Asked:
     flows: dict[Any, Any]
     refund: Proposal
     run: str
-    token: str = field(repr=False)
+    given: Credentials = field(repr=False)
 
     def refunds(self) -> list[int]:
         with sqlite3.connect(sqlite_file(self.tower.shop)) as shop:
@@ -61,9 +62,9 @@ class Asked:
 
         work(self.flows, self.tower, once=True)
 
-    def files_with_the_token(self, *folders: Path) -> list[str]:
+    def files_with(self, code: str, *folders: Path) -> list[str]:
         files = (file for folder in folders for file in folder.rglob("*") if file.is_file())
-        return [file.name for file in files if self.token.encode() in file.read_bytes()]
+        return [file.name for file in files if f'"{code}"'.encode() in file.read_bytes()]
 
 
 @pytest.fixture
@@ -105,15 +106,16 @@ def page_of(url: str, hosts: set[str | None]) -> Iterator[Any]:
         browser.close()
 
 
-def fill_in(form: Any, **typed: str) -> None:
+def fill_in(form: Any, typed: dict[str, str]) -> None:
     for label, text in typed.items():
         form.locator(".schema-form-property", has_text=label).locator("textarea").fill(text)
 
 
 def choose(page: Any, form: Any, verdict: str) -> None:
     """Choose from the drop-down with the keyboard, then by the words."""
-    form.locator(".p-select-button__control").press("ArrowDown")
-    page.locator(".p-select-option", has_text=verdict).click()
+    property_ = form.locator(".schema-form-property", has_text="Ruling")
+    property_.locator(".p-select-button__control").press("ArrowDown")
+    page.get_by_role("option", name=verdict, exact=True).click()
 
 
 def wait_until_in_sight(page: Any, text: str) -> None:
@@ -146,19 +148,20 @@ def test_a_form_submitted_in_the_browser_leads_to_one_refund(server: Server, ask
         form = page.get_by_role("dialog")
         form.get_by_text("evidence as of").wait_for()
         wait_until_in_sight(page, str(asked.refund.money))  # what is proposed is read before anything is typed
-        fill_in(form, Approver="ana", Token=asked.token, Reason="paid, cancelled, never handed over")
+        code = code_of(asked.given)
+        fill_in(form, {"Approver": "ana", "One-time code": code, "Reason": "paid, cancelled, never handed over"})
         choose(page, form, "approve")
         with page.expect_response(lambda response: response.url.endswith("/resume")) as answered:
             form.get_by_role("button", name="Submit").click()
         assert answered.value.ok
     assert hosts <= {urlsplit(server.ui).hostname, None}, "nothing leaves this machine"
     kept = Path(os.environ["PREFECT_HOME"]), Path(str(sqlite_file(asked.tower.ledger))).parent
-    assert asked.files_with_the_token(*kept), "it waits in Prefect's database until the run reads it"
+    assert asked.files_with(code, *kept), "it waits in Prefect's database until the run reads it"
 
     asked.work()
     assert asked.refunds() == [*before, asked.refund.money.amount]
     assert [effect.state for effect in list_effects(asked.ledger)] == [EffectState.confirmed]
-    assert asked.files_with_the_token(*kept) == [], "read once, and erased"
+    assert asked.files_with(code, *kept) == [], "read once, and erased"
 
     asked.work()
     assert asked.refunds() == [*before, asked.refund.money.amount]

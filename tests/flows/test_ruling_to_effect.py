@@ -106,7 +106,7 @@ def test_a_run_made_by_hand_with_a_proposals_parameters_does_nothing(watched: An
 def test_the_form_rules_like_the_command_does(watched: Any) -> None:
     proposal = watched.waiting(Action.refund)[0]
     code = code_of(enrol(watched.ledger, "bo", datetime.now(UTC)))
-    typed = {"approver": "bo", "code": code, "verdict": "approve", "reason": "seen in the form"}
+    typed = {"approver": "bo", "code": code, "ruling": "approve", "reason": "seen in the form"}
     with get_client(sync_client=True) as client:
         client.resume_flow_run(UUID(run_of(watched, proposal)), run_input=typed)
     watched.work()
@@ -120,7 +120,7 @@ def test_a_wrong_code_in_the_form_pauses_again_and_says_why(watched: Any) -> Non
     proposal = watched.waiting(Action.refund)[0]
     enrol(watched.ledger, "cy", datetime.now(UTC))
     run = run_of(watched, proposal)
-    typed = {"approver": "cy", "code": "000000", "verdict": "approve", "reason": ""}
+    typed = {"approver": "cy", "code": "000000", "ruling": "approve", "reason": ""}
     with get_client(sync_client=True) as client:
         client.resume_flow_run(UUID(run), run_input=typed)
     watched.work()
@@ -139,7 +139,7 @@ def test_less_than_was_proposed_is_paid_when_the_form_says_less(watched: Any) ->
     proposal = watched.waiting(Action.refund)[0]
     before, less = watched.refunds(proposal.order_id), proposal.money.amount - 1
     code = code_of(enrol(watched.ledger, "del", datetime.now(UTC)))
-    fill_in(run_of(watched, proposal), approver="del", code=code, verdict="approve", why="goodwill", amount=less / 100)
+    fill_in(run_of(watched, proposal), approver="del", code=code, ruling="approve: goodwill", amount=less / 100)
     watched.work()
     assert watched.refunds(proposal.order_id) == [*before, less]
     assert find_proposal(watched.ledger, proposal.digest).standing == "done"
@@ -149,7 +149,7 @@ def test_an_amount_over_the_limit_in_the_form_pauses_again_and_says_who_may(watc
     proposal = watched.waiting(Action.refund)[0]
     code = code_of(enrol(watched.ledger, "eve", datetime.now(UTC)))
     run = run_of(watched, proposal)
-    fill_in(run, approver="eve", code=code, verdict="approve")
+    fill_in(run, approver="eve", code=code, ruling="approve")
     watched.work()
     assert state_of(run).is_paused()
     assert find_effect(watched.ledger, proposal.digest) is None
@@ -170,7 +170,7 @@ def test_nobody_approves_their_own_order_through_the_form(watched: Any) -> None:
     assert proposal.customer, "the shop says whose order it is"
     before, run = watched.refunds(proposal.order_id), run_of(watched, proposal)
     gus = enrol(watched.ledger, "gus", datetime.now(UTC), roles=("finance",), customers=(proposal.customer,))
-    fill_in(run, approver="gus", code=code_of(gus), verdict="approve")
+    fill_in(run, approver="gus", code=code_of(gus), ruling="approve")
     watched.work()
     assert watched.refunds(proposal.order_id) == before
     assert "it is your own order" in form_of(run)
@@ -181,7 +181,7 @@ def test_two_people_approve_a_large_refund_through_the_form(watched: Any, carefu
     proposal = watched.waiting(Action.refund)[0]
     before, run = watched.refunds(proposal.order_id), run_of(watched, proposal)
     for name, paid in (("hal", []), ("ida", [proposal.money.amount])):
-        fill_in(run, approver=name, code=code_of(enrol(watched.ledger, name, datetime.now(UTC))), verdict="approve")
+        fill_in(run, approver=name, code=code_of(enrol(watched.ledger, name, datetime.now(UTC))), ruling="approve")
         watched.work()
         assert watched.refunds(proposal.order_id) == [*before, *paid]
     assert "hal has approved it, and it takes 1 more" in str(said_of(watched, proposal, "woken without a ruling"))
@@ -203,7 +203,7 @@ def test_a_code_that_opened_one_form_opens_no_other(watched: Any) -> None:
     one, other = watched.waiting(Action.refund)[:2]
     code = code_of(enrol(watched.ledger, "fay", datetime.now(UTC)))
     for proposal in (one, other):
-        fill_in(run_of(watched, proposal), approver="fay", code=code, verdict="reject", reason="seen")
+        fill_in(run_of(watched, proposal), approver="fay", code=code, ruling="reject: other", reason="seen")
         watched.work()
     assert find_proposal(watched.ledger, one.digest).standing == "rejected"
     assert find_proposal(watched.ledger, other.digest).standing == "waiting"
@@ -216,7 +216,7 @@ def test_an_answer_put_beside_the_form_is_no_ruling(watched: Any) -> None:
     before, run = watched.refunds(proposal.order_id), run_of(watched, proposal)
     with get_client(sync_client=True) as client:
         keyset = client.read_flow_run(UUID(run)).state.state_details.run_input_keyset
-        forged = '{"approver": "ana", "code": "123456", "verdict": "approve", "reason": "forged"}'
+        forged = '{"approver": "ana", "code": "123456", "ruling": "approve", "reason": "forged"}'
         client.create_flow_run_input(UUID(run), keyset["response"], forged)
         client.set_flow_run_state(UUID(run), Scheduled(), force=True)
     watched.work()

@@ -21,7 +21,7 @@ from control_tower.server import Server
 from control_tower.settings import settings
 
 TOKEN = "tower_" + "s3cret" * 7
-FILLED = {"approver": "ana", "code": TOKEN, "verdict": "approve", "reason": "it was never shipped"}
+FILLED = {"approver": "ana", "code": TOKEN, "ruling": "approve", "reason": "it was never shipped"}
 
 
 class Desk:
@@ -137,8 +137,8 @@ def test_a_run_is_born_waiting_with_its_form_and_no_process(desk: Desk) -> None:
     assert set(inputs) == {keyset["schema"], keyset["description"]}
     assert json.loads(inputs[keyset["description"]]) == "### Refund 49.90 EUR?"
     fields = json.loads(inputs[keyset["schema"]])["properties"]
-    assert fields["verdict"]["enum"] == ["approve", "reject"]
-    assert "default" not in fields["verdict"], "nothing is chosen before a person chooses"
+    assert fields["ruling"]["enum"] == ["approve", "reject"]
+    assert "default" not in fields["ruling"], "nothing is chosen before a person chooses"
     assert fields["code"]["format"] == "password"
     assert all(re.fullmatch(r"[a-z0-9-]+", key) for key in inputs)
 
@@ -230,9 +230,9 @@ def test_others_that_write_at_the_same_time_take_no_run_away(desk: Desk) -> None
 @pytest.mark.parametrize(
     "typed",
     [
-        {"approver": "ana", "code": TOKEN, "verdict": "maybe"},
+        {"approver": "ana", "code": TOKEN, "ruling": "maybe"},
         {"approver": "ana", "code": TOKEN},
-        {"verdict": "approve"},
+        {"ruling": "approve"},
         {"reason": "because"},
         FILLED | {"amount": -5},
         FILLED | {"target": "another order"},
@@ -331,7 +331,7 @@ def test_an_answer_to_an_earlier_pause_is_never_taken_for_this_one(desk: Desk) -
 
 
 @pytest.mark.parametrize(
-    "text", ['{"approver": "ana"}', "[]", "not json", json.dumps(FILLED | {"verdict": "sure"}), "{}", "null"]
+    "text", ['{"approver": "ana"}', "[]", "not json", json.dumps(FILLED | {"ruling": "sure"}), "{}", "null"]
 )
 def test_a_malformed_answer_is_none(text: str) -> None:
     from control_tower.pause.form import understood
