@@ -88,12 +88,17 @@ def _ask(rule: Rule, question: Question, frame: pd.DataFrame, none: Mask) -> Mas
     for name in (*question.domain.values(), *rule.where):
         if name not in frame:
             raise ContractError(f"column {name} is not there", remedy=nearest(name, map(str, frame.columns)))
+    if frame.empty:
+        return none
     if is_coded(frame[question.about]) and expectation.asks_of_values and not rule.where:
         return _ask_each_value(rule, question, frame[question.about], none)
     if expectation.clears and expectation.clears(frame[question.about], rule.values):
         return none
-    seen = _seen(rule, question, expectation, frame)
-    if seen.empty or not (failing := _metric(expectation, question, rule, seen)).any():
+    asked = _asked(rule, question, expectation, frame)
+    if not asked.any():
+        return none
+    seen = _seen(question, expectation, frame, asked)
+    if not (failing := _metric(expectation, question, rule, seen)).any():
         return none
     broken = none.copy()
     broken[seen.index.to_numpy()] = failing
@@ -118,15 +123,20 @@ def is_coded(values: pd.Series[Any]) -> bool:
     return isinstance(values.dtype, pd.CategoricalDtype)
 
 
-def _seen(rule: Rule, question: Question, expectation: Expectation, frame: pd.DataFrame) -> pd.DataFrame:
-    """The part of the frame that a question is about: its columns, the rows with a value, plain types."""
-    columns = list(dict.fromkeys(question.domain.values()))
+def _asked(rule: Rule, question: Question, expectation: Expectation, frame: pd.DataFrame) -> Mask:
+    """The rows that a question is about: those that the rule names, and that have a value to ask of."""
     asked = np.ones(len(frame), dtype=bool)
     for name, value in rule.where.items():
         asked &= (frame[name] == value).fillna(False).to_numpy(dtype=bool)
     if not expectation.asks_of_null:
-        for name in columns:
+        for name in dict.fromkeys(question.domain.values()):
             asked &= frame[name].notna().to_numpy()
+    return asked
+
+
+def _seen(question: Question, expectation: Expectation, frame: pd.DataFrame, asked: Mask) -> pd.DataFrame:
+    """The part of the frame that a question is about: its columns, the rows that are asked, plain types."""
+    columns = list(dict.fromkeys(question.domain.values()))
     seen = frame[columns] if asked.all() else frame.loc[asked, columns]
     return seen if expectation.asks_of_null else _plain(seen)
 

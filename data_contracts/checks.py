@@ -107,35 +107,36 @@ def _failures(asked: list[Answer]) -> pd.DataFrame:
     """One row for each rule that a row breaks, by row and then by the contract's order of rules."""
     import pandas as pd
 
-    parts = [part for answer in asked if not answer.fault and len(part := _broken_rows(answer))]
-    if not parts:
-        text = pd.Series([], dtype="str")
-        return pd.DataFrame(
-            {
-                "row": pd.Series([], dtype="int64"),
-                "rule": text,
-                "severity": text,
-                "column": text,
-                "sentence": text,
-            }
-        )
-    return pd.concat(parts, ignore_index=True).sort_values("row", kind="stable", ignore_index=True)
-
-
-def _broken_rows(answer: Answer) -> pd.DataFrame:
-    import pandas as pd
-
-    rule, rows = answer.rule, answer.broken.nonzero()[0]
-    first = np.argmax([mask[rows] for mask in answer.masks], axis=0)
+    held = [answer for answer in asked if not answer.fault]
+    broken = [answer.broken.nonzero()[0].astype("int64") for answer in held]
+    rule = np.repeat(np.arange(len(held)), [len(rows) for rows in broken])
+    # Which column failed first, counted over the columns of all rules.
+    columns = [column for answer in held for column in answer.rule.columns]
+    before = np.cumsum([0, *(len(answer.rule.columns) for answer in held)])
+    first = [
+        before[number] + np.argmax([mask[rows] for mask in answer.masks], axis=0)
+        for number, (answer, rows) in enumerate(zip(held, broken, strict=True))
+        if len(rows)
+    ]
+    rows = np.concatenate([*broken, np.array([], dtype="int64")])
+    order = np.argsort(rows, kind="stable")
+    # One frame of all: a frame for each rule would cost more than the asking does.
     return pd.DataFrame(
         {
-            "row": rows.astype("int64"),
-            "rule": rule.name,
-            "severity": rule.severity,
-            "column": pd.array(rule.columns, dtype="str").take(first),
-            "sentence": rule.sentence,
+            "row": rows[order],
+            "rule": _text([answer.rule.name for answer in held], rule[order]),
+            "severity": _text([answer.rule.severity for answer in held], rule[order]),
+            "column": _text(columns, np.concatenate([*first, np.array([], dtype="int64")])[order]),
+            "sentence": _text([answer.rule.sentence for answer in held], rule[order]),
         }
     )
+
+
+def _text(words: list[str], taken: np.ndarray[Any, Any]) -> Any:
+    """The words at these positions, as a column of text."""
+    import pandas as pd
+
+    return pd.array(words, dtype="str").take(taken)
 
 
 def _misshapen(contract: Contract, frame: pd.DataFrame) -> Iterator[Breach]:

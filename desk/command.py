@@ -132,6 +132,19 @@ def reject(
     _rule(ids or [], "reject", approver, reason, code, None, None, None, yes, json)
 
 
+@app.command()
+def reopen(
+    approver: Name,
+    id: Annotated[str, typer.Argument(help="A proposal that expired.")],
+    reason: Annotated[str, typer.Option(help="Why it is asked once more.")],
+    json: Json = False,
+) -> None:
+    """Ask once more about a proposal that expired; it is approved by nobody yet."""
+    from desk.rule import reopen as ask_once_more
+
+    ask_once_more(id, approver, _token(), reason, json=json)
+
+
 def _rule(
     ids: list[str], verdict: str, approver: str, reason: str, code: str, amount: str | None,
     action: str | None, up_to: str | None, yes: bool, json: bool,

@@ -43,7 +43,7 @@ def lint_policies(names: list[str], *, json: bool, examples: bool) -> None:
 def _authority() -> Iterator[Finding]:
     """What written authority leaves to nobody, and roles that nobody is enrolled in where somebody is."""
     from control_tower.ledger import open_ledger
-    from control_tower.ledger.approvers import roles_held
+    from control_tower.ledger.approvers import holders
     from control_tower.settings import settings
     from policies.authority import SHIPPED, authority
     from policies.authority.checks import findings
@@ -52,7 +52,7 @@ def _authority() -> Iterator[Finding]:
 
     file = settings().authority or SHIPPED
     written = authority(file)
-    held = roles_held(open_ledger(settings().ledger))
+    held = frozenset(holders(open_ledger(settings().ledger)))
     place = tree(str(file), content_of(file))
     for fault in findings(written, held or None):
         yield Finding(

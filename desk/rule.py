@@ -1,4 +1,4 @@
-"""`tower approve` and `tower reject`: rulings in the ledger, then a wake-up for the runs that wait."""
+"""`tower approve`, `tower reject` and `tower reopen`: words in the ledger, then a wake-up for the runs that wait."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.cases import find_proposal, paused_as, waiting_proposals
 from control_tower.ledger.proofs import Token
 from control_tower.ledger.rulings import rule
+from control_tower.ledger.waiting import reopen as open_again
 from control_tower.nouns import Action, Money, Proposal, Ruling, Verdict, Vote
 from control_tower.server import running_server
 from control_tower.settings import settings
@@ -76,6 +77,23 @@ def rule_on_many(
     if stopped:
         _line(f"stopped after {len(done)} of {len(handles)}")
         raise stopped
+
+
+def reopen(handle: str, approver: str, token: str, reason: str, *, json: bool) -> None:
+    """Ask once more about a proposal that expired: it waits again, with a paused run of its own."""
+    from tasks.tell import case_told
+
+    tower = settings()
+    ledger = open_ledger(tower.ledger)
+    digest = open_again(ledger, handle, Token(approver, token), reason, datetime.now(UTC))
+    with running_server(tower):
+        _opened(ledger, digest)
+    case_told(digest)
+    row = find_proposal(ledger, digest)
+    if json:
+        as_json({"proposal": digest, "standing": row.standing, "run": row.flow_run_id})
+    else:
+        _line(f"{digest[:12]} waits again; run {row.flow_run_id}")
 
 
 def chosen(ids: Sequence[str], action: str | None, up_to: str | None) -> list[Proposal]:
@@ -156,17 +174,14 @@ def wake_all(digests: Sequence[str]) -> dict[str, str]:
     ledger = open_ledger(tower.ledger)
     said: dict[str, str] = {}
     with running_server(tower):
-        from control_tower.pause import open_pauses, resume
+        from control_tower.pause import resume
         from desk.deploy import deploy
         from desk.worker import is_worked, work
-        from tasks.ask import request_for
 
         deployed = deploy(tower)
         for digest in digests:
-            run = find_proposal(ledger, digest).flow_run_id
-            if run is None:  # ruled on before its run was opened
-                run = open_pauses([request_for(ledger, digest)])[digest]
-                paused_as(ledger, {digest: run})
+            # It may have been ruled on before its run was opened.
+            run = find_proposal(ledger, digest).flow_run_id or _opened(ledger, digest)
             said[digest] = f"{resume(run)} {run}"
         if is_worked(tower):
             for digest in digests:
@@ -178,6 +193,16 @@ def wake_all(digests: Sequence[str]) -> dict[str, str]:
                 once=True,
             )
     return said
+
+
+def _opened(ledger: Ledger, digest: str) -> str:
+    """Open the paused run of a proposal; returns its id."""
+    from control_tower.pause import open_pauses
+    from tasks.ask import request_for
+
+    run = open_pauses([request_for(ledger, digest)])[digest]
+    paused_as(ledger, {digest: run})
+    return run
 
 
 def _until_settled(ledger: Ledger, digest: str) -> None:

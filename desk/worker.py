@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -27,11 +27,12 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.context import SettingsContext, get_settings_context
 from prefect.exceptions import Abort, ObjectNotFound, Pause
 from prefect.flow_engine import run_flow
 from prefect.flows import Flow
 from prefect.logging import get_logger
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY
 from prefect.states import AwaitingRetry, Cancelled, Crashed, Pending
 from prefect.utilities.engine import propose_state_sync
 
@@ -83,6 +84,7 @@ class _Worker:
         self.ended: queue.SimpleQueue[UUID] = queue.SimpleQueue()
         self.carried = 0
         self.beat_at = -BEAT
+        self.silent = _without_heartbeat()
 
     def work(self, once: bool, stop: threading.Event) -> int:
         heard = time.monotonic()
@@ -151,7 +153,7 @@ class _Worker:
             with holding(self.folder / str(run)) as held:
                 if held and (flow_run := _claim(run)):
                     self.carried += 1
-                    _execute(flow, flow_run)
+                    _execute(flow, flow_run, self.silent)
         except BaseException:
             # Not even SystemExit in a flow ends the worker. The run's file stays, so that `recover`
             # looks at how the run was left.
@@ -175,12 +177,18 @@ def _claim(run: UUID) -> FlowRun | None:
         return client.read_flow_run(run) if state.is_pending() else None
 
 
-def _execute(flow: Flow[Any, Any], flow_run: FlowRun) -> None:
+def _execute(flow: Flow[Any, Any], flow_run: FlowRun, silent: SettingsContext) -> None:
     # Prefect's heartbeat would keep the end of each run waiting for up to a second. It is for
     # finding runs whose process died, which `recover` does; a case takes about a second in all.
-    beat = {} if _is_lane(flow) else {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
-    with suppress(Pause, Abort), temporary_settings(updates=beat):
+    with suppress(Pause, Abort), nullcontext() if _is_lane(flow) else silent.model_copy():
         run_flow(flow, flow_run=flow_run, return_type="state")
+
+
+def _without_heartbeat() -> SettingsContext:
+    """Prefect's settings without the heartbeat; working them out takes longer than most steps."""
+    known = get_settings_context()
+    silent = known.settings.copy_with_update(updates={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+    return SettingsContext(profile=known.profile, settings=silent)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ The clock never acts. Each thing is written down before it is told, so that two 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,7 @@ from uuid import UUID
 
 from control_tower.keeping.step import step
 from control_tower.ledger import Ledger, open_ledger
+from control_tower.ledger.approvers import holders
 from control_tower.ledger.cases import approved_and_unsettled, find_proposal, paused_as
 from control_tower.ledger.tables import ProposalRow
 from control_tower.ledger.waiting import escalate, expire, remind, those_that_wait
@@ -121,7 +123,7 @@ def _tell(ledger: Ledger, due: _Due, now: datetime) -> None:
     """One notice for all reminders of a sweep, and one for each role that it escalated to."""
     notices = []
     if due.reminded:
-        lines = list(_lines(ledger, due.reminded))
+        lines = [*_for_whom(ledger, due.reminded), *_lines(ledger, due.reminded)]
         notices.append(notice_message(f"reminder:{now:%Y-%m-%dT%H:%M}", f"{len(due.reminded)} still wait", lines))
     for role in sorted(set(due.escalated.values())):
         mine = [digest for digest, to in due.escalated.items() if to == role]
@@ -135,6 +137,23 @@ def _tell(ledger: Ledger, due: _Due, now: datetime) -> None:
         notices.append(notice_message(f"expired:{now:%Y-%m-%dT%H:%M}", heading, lines))
     if notices:
         said(ledger, settings(), notices)
+
+
+def _for_whom(ledger: Ledger, digests: list[str]) -> list[str]:
+    """For which role how many wait, and who holds it: people see at a glance what is theirs."""
+    known, people = written_authority(), holders(ledger)
+    mine: Counter[str] = Counter()
+    for digest in digests:
+        row = find_proposal(ledger, digest)
+        proposal = Proposal.model_validate(row.body)
+        may = known.roles_for(proposal.action, proposal.money)
+        mine[row.escalated_to or (may[0] if may else "")] += 1
+    return [
+        f"{count} for {role}: {', '.join(people.get(role, ())) or 'nobody is enrolled'}"
+        if role
+        else f"{count} for nobody: no role may approve so much"
+        for role, count in mine.most_common()
+    ]
 
 
 def _lines(ledger: Ledger, digests: list[str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import resources
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from pydantic import BaseModel, SecretStr
 
@@ -59,6 +59,7 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
     """Make a function a Prefect task whose inputs and outputs are kept, chained and shown in the UI."""
     from prefect import task
     from prefect.cache_policies import NO_CACHE
+    from prefect.utilities.annotations import quote
 
     signature = inspect.signature(function)
     name = function.__name__.replace("_", "-")
@@ -92,7 +93,16 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
         _show(name, archive, record.inputs, record.outputs, record.versions, result)
         return result
 
-    return task(name=name, persist_result=False, cache_policy=NO_CACHE)(keeping)
+    taken = task(name=name, persist_result=False, cache_policy=NO_CACHE)(keeping)
+
+    @functools.wraps(function)
+    def stepping(*args: P.args, **kwargs: P.kwargs) -> R:
+        # Steps hand on values, never futures: Prefect need not look for any inside them, value by value, twice.
+        hidden: dict[str, Any] = {name: quote(value) for name, value in kwargs.items()}
+        result: R = taken(*cast(Any, map(quote, args)), **hidden)
+        return result
+
+    return stepping
 
 
 def _flow_run() -> str:

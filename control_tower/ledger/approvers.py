@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -97,11 +98,15 @@ def _fresh(name: str, now: datetime) -> tuple[Credentials, dict[str, Any]]:
     return Credentials(token, address, until), kept | {"wrong_codes": 0, "locked_until": None}
 
 
-def roles_held(ledger: Ledger) -> frozenset[str]:
-    """The roles that somebody has who was not revoked."""
+def holders(ledger: Ledger) -> dict[str, tuple[str, ...]]:
+    """Who holds each role, by role: the enrolled people who are not revoked, by name."""
+    found: dict[str, list[str]] = defaultdict(list)
     with ledger.read() as session:
-        rows = session.scalars(select(ApproverRow).where(col(ApproverRow.revoked_at).is_(None)))
-        return frozenset(role for row in rows for role in row.roles)
+        known = select(ApproverRow).where(col(ApproverRow.revoked_at).is_(None)).order_by(col(ApproverRow.name))
+        for row in session.scalars(known):
+            for role in row.roles:
+                found[role].append(row.name)
+    return {role: tuple(names) for role, names in found.items()}
 
 
 def revoke(ledger: Ledger, name: str, now: datetime) -> None:

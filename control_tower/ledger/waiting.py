@@ -9,7 +9,10 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
+from control_tower.errors import LedgerError, NotProved
 from control_tower.ledger.database import Ledger, changed
+from control_tower.ledger.proofs import Proof, proved, wrong
+from control_tower.ledger.rulings import proposal_row
 from control_tower.ledger.tables import EventRow, ProposalRow, RulingRow
 from control_tower.nouns import Proposal
 
@@ -29,6 +32,31 @@ def ask_again(ledger: Ledger, digest: str, why: str, now: datetime) -> None:
         row = session.get_one(ProposalRow, digest)
         if session.get(RulingRow, (digest, row.round)):
             open_again(session, row, why, now)
+
+
+def reopen(ledger: Ledger, handle: str, by: Proof, why: str, now: datetime) -> str:
+    """Let a proposal that expired wait once more; nothing is approved by it. Returns its digest.
+
+    Raises:
+        NotProved: the proof does not prove an enrolled person.
+        NotFound: no such proposal.
+        LedgerError: it has not expired, or no reason was given.
+    """
+    try:
+        with ledger.write() as session:
+            person, row = proved(session, by, now), proposal_row(session, handle, lock=True)
+            if not why.strip():
+                raise LedgerError("it takes a reason to ask again")
+            if row.standing != "expired":
+                raise LedgerError(
+                    f"{row.digest[:12]} is {row.standing}", remedy="only what has expired is opened again"
+                )
+            open_again(session, row, f"by {person.name}: {why}", now)
+            row.flow_run_id = None
+            return row.digest
+    except NotProved:
+        wrong(ledger, by, now)
+        raise
 
 
 def propose_afresh(ledger: Ledger, before: str, fresh: Proposal, why: str, now: datetime) -> None:

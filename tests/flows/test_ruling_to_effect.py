@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import DeploymentUpdate
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.states import Completed, Running, Scheduled
+from sqlalchemy import select
 
 from control_tower.errors import AlreadyRuled
 from control_tower.ledger.approvers import enrol, revoke
@@ -17,6 +21,7 @@ from control_tower.ledger.cases import dossier, find_proposal
 from control_tower.ledger.effects import find_effect
 from control_tower.nouns import Action, EffectState, Proposal, Verdict
 from control_tower.pause import resume
+from control_tower.slack.tables import OutboxMessage
 from control_tower.stores.shop import sqlite_file
 from policies.authority import SHIPPED
 from tests.flows.conftest import code_of
@@ -280,3 +285,46 @@ def test_an_approver_revoked_after_the_ruling_moves_no_money(watched: Any) -> No
     resume(run_of(watched, proposal))
     watched.work()
     assert watched.refunds(proposal.order_id) == [*before, proposal.money.amount]
+
+
+def test_waking_a_run_again_and_again_shows_and_says_nothing_twice(watched: Any) -> None:
+    proposal = watched.waiting(Action.refund)[0]
+    run = run_of(watched, proposal)
+    for _ in range(2):
+        resume(run)
+        watched.work()
+    watched.rule(proposal)
+    for _ in range(2):
+        resume(run)
+        watched.work()
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[UUID(run)])))
+    keys = [artifact.key for artifact in found]
+    assert keys.count("step-act") == 1
+    assert len(keys) == len(set(keys)), "each step ran once, however often the run began anew"
+    with watched.ledger.read() as session:
+        told = select(OutboxMessage.key).where(OutboxMessage.key.contains(proposal.case_id))
+        said = list(session.scalars(told))
+    assert len(said) == len(set(said)) == 1, "one message for the case, changed and never repeated"
+
+
+def test_of_runs_that_share_one_place_those_that_wait_hold_none_and_the_woken_take_turns(watched: Any) -> None:
+    waiting = [*watched.waiting(Action.refund), *watched.waiting(Action.reship), *watched.waiting(Action.hold)][:3]
+    assert len(waiting) == 3
+    resolving = next(id for id, flow in watched.flows.items() if flow.name == "resolve-case")
+    with get_client(sync_client=True) as client:
+        client.update_deployment(resolving, DeploymentUpdate(concurrency_limit=1))
+    try:
+        for proposal in waiting[:2]:
+            watched.rule(proposal)
+            resume(run_of(watched, proposal))
+        for _ in range(60):
+            watched.work()
+            if all(state_of(run_of(watched, each)).is_completed() for each in waiting[:2]):
+                break
+            time.sleep(1)
+        assert [bool(watched.shop.find(each.digest)) for each in waiting] == [True, True, False]
+        assert state_of(run_of(watched, waiting[2])).is_paused()
+    finally:
+        with get_client(sync_client=True) as client:
+            client.update_deployment(resolving, DeploymentUpdate(concurrency_limit=None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,11 +14,15 @@ from prefect.client.orchestration import get_client
 from prefect.states import Cancelled
 from sqlalchemy import select
 
-from control_tower.errors import AlreadyRuled
+from control_tower.errors import AlreadyRuled, LedgerError, NotProved
+from control_tower.ledger.approvers import enrol
 from control_tower.ledger.cases import find_proposal, settle_proposal
+from control_tower.ledger.proofs import Token
 from control_tower.ledger.tables import EventRow
+from control_tower.ledger.waiting import reopen
 from control_tower.nouns import Action, Proposal
 from control_tower.slack.tables import OutboxMessage
+from desk.rule import reopen as ask_once_more
 from flows.sweep_approvals import sweep_approvals
 from tests.flows.conftest import own_tower
 
@@ -101,3 +106,34 @@ def test_a_run_that_asks_about_what_waits_for_nobody_is_called_off(asked: Any) -
     run = str(find_proposal(asked.ledger, proposal.digest).flow_run_id)
     assert run in sweep_approvals().called_off
     assert state_of(asked, proposal).is_cancelled()
+
+
+def test_what_expired_is_asked_once_more_when_a_person_says_so_and_then_takes_a_ruling(asked: Any) -> None:
+    proposal = asked.waiting(Action.refund)[0]
+    token = enrol(asked.ledger, "eva", datetime.now(UTC)).token
+    with pytest.raises(LedgerError, match="only what has expired"):
+        reopen(asked.ledger, proposal.digest, Token("eva", token), "too early", datetime.now(UTC))
+    first_run = find_proposal(asked.ledger, proposal.digest).flow_run_id
+    sweep_approvals(now=datetime.now(UTC) + timedelta(days=40))
+    with pytest.raises(NotProved):
+        reopen(asked.ledger, proposal.digest, Token("eva", "guessed"), "", datetime.now(UTC))
+    with pytest.raises(LedgerError, match="takes a reason"):
+        reopen(asked.ledger, proposal.digest, Token("eva", token), " ", datetime.now(UTC))
+    ask_once_more(proposal.digest, "eva", token, "the customer wrote again", json=True)
+    row = find_proposal(asked.ledger, proposal.digest)
+    assert (row.standing, row.round) == ("waiting", 2)
+    assert row.flow_run_id == first_run, "the same proposal is the same run, which waits again"
+    asked.work()
+    assert state_of(asked, proposal).is_paused()
+    assert asked.shop.find(proposal.digest) is None
+    asked.rule(proposal)
+    assert sweep_approvals(now=datetime.now(UTC)).woken
+    asked.work()
+    assert asked.shop.find(proposal.digest)
+
+
+def test_a_reminder_says_how_many_wait_for_whom(asked: Any) -> None:
+    enrol(asked.ledger, "ana", datetime.now(UTC))
+    number = len(everybody(asked))
+    sweep_approvals(now=datetime.now(UTC) + timedelta(hours=30))
+    assert re.search(rf"{number} for (approver: ana|lead: nobody is enrolled)", told(asked))
