@@ -91,6 +91,10 @@ class OutcomeUnknown(StoreError):
     """A call to a store ended without an answer: it may or may not have happened."""
 
 
+class StoreBusy(OutcomeUnknown):
+    """A store asked us to come again later. That it did nothing is what it says, not what is known."""
+
+
 class ServerError(TowerError):
     """The Prefect server can't be reached, or does not agree with its client."""
 
