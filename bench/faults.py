@@ -232,7 +232,7 @@ def ours(campaign: Campaign, schedule: Schedule) -> str:
     if 70 in exits:
         return "FAULT OF OURS"
     time.sleep(LAG)
-    store.effects(schedule.proposal.digest)
+    store.effects(schedule.proposal.digest, schedule.order)
     doubled = any(malice in HARMFUL_BY_ITSELF for _, malice in store.tell("calls"))
     ledger = Ledger(campaign.ledger_url)
     try:
@@ -282,7 +282,7 @@ def plain(campaign: Campaign, schedule: Schedule) -> str:
     if 0 not in exits:
         exits += ended([forked(lambda: plain_run(campaign, schedule, 90, 0, locked=False))])
     time.sleep(LAG)
-    store.effects(schedule.proposal.digest)
+    store.effects(schedule.proposal.digest, schedule.order)
     doubled = any(malice in HARMFUL_BY_ITSELF for _, malice in store.tell("calls"))
     store.tell("close")
     paid = campaign.refunds(schedule.order)

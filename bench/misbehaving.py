@@ -90,9 +90,9 @@ class Remote:
         abilities: Abilities = self.tell("abilities")
         return abilities
 
-    def effects(self, key: str) -> tuple[StoreEffect, ...]:
+    def effects(self, key: str, order_id: str) -> tuple[StoreEffect, ...]:
         """As the store says."""
-        found: tuple[StoreEffect, ...] = self.tell("effects", key)
+        found: tuple[StoreEffect, ...] = self.tell("effects", key, order_id)
         return found
 
     def refundable(self, order_id: str) -> Money | None:

@@ -55,7 +55,7 @@ def carry_out(ledger: Ledger, store: Store, authorised: Authorised, clock: Clock
         StoreError: the store can't be read before anything is tried.
     """
     proposal, holder = authorised.proposal, new_holder()
-    key, money = proposal.digest, proposal.money
+    key, order, money = proposal.digest, proposal.order_id, proposal.money
 
     def settle(state: EffectState, detail: str, found: Sequence[StoreEffect] = ()) -> Effect:
         first = next((each for each in found if each.standing is Standing.done), found[0] if found else None)
@@ -77,7 +77,7 @@ def carry_out(ledger: Ledger, store: Store, authorised: Authorised, clock: Clock
             return effect
         # Who finds a try of before must see the store's lag pass, by ticks, before "not found" is believed.
         lag = 0.0 if effect.state is EffectState.intended else store.abilities.settles_within
-        if found := read_back(store, key, lag, clock):
+        if found := read_back(store, key, order, lag, clock):
             return settle(*_reading(found), found)
         if objection := _objection(store, proposal, money):
             return settle(EffectState.refused, objection)
@@ -85,7 +85,7 @@ def carry_out(ledger: Ledger, store: Store, authorised: Authorised, clock: Clock
         move(ledger, key, EffectState.sent, holder=holder, now=clock.now())
         said = _call(store, proposal)
         try:
-            found = read_back(store, key, store.abilities.settles_within, clock)
+            found = read_back(store, key, order, store.abilities.settles_within, clock)
         except StoreError as fault:
             return settle(EffectState.unknown, f"the store can't be read: {fault.what}")
         if found:
@@ -95,12 +95,12 @@ def carry_out(ledger: Ledger, store: Store, authorised: Authorised, clock: Clock
         return settle(EffectState.unknown, str(said) if said else "the store said yes and recorded nothing")
 
 
-def read_back(store: Store, key: str, lag: float, clock: Clock = SYSTEM) -> tuple[StoreEffect, ...]:
-    """What the store recorded under a key; nothing is believed only of a read `lag` seconds after the first."""
+def read_back(store: Store, key: str, order: str, lag: float, clock: Clock = SYSTEM) -> tuple[StoreEffect, ...]:
+    """What the store recorded under a key on an order; "nothing" only `lag` seconds after the first read."""
     began = clock.ticks()
     while True:
         waited = clock.ticks() - began
-        found = store.effects(key)
+        found = store.effects(key, order)
         if waited >= lag or any(each.standing is Standing.done for each in found):
             return found
         clock.sleep(min(max(lag / 8, 0.05), lag - waited))

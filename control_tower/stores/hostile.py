@@ -97,13 +97,13 @@ class HostileStore:
         """As the store inside, but for how long its reads lag."""
         return self.inner.abilities.model_copy(update={"settles_within": self.lag})
 
-    def effects(self, key: str) -> tuple[StoreEffect, ...]:
+    def effects(self, key: str, order_id: str) -> tuple[StoreEffect, ...]:
         """What the store inside recorded, but for what it does not show yet."""
         with self._lock:
             self._do_what_is_due()
             if self.clock.ticks() < self._hidden.get(key, float("-inf")):
                 return ()
-            return (*self.inner.effects(key), *self._failed.get(key, ()))
+            return (*self.inner.effects(key, order_id), *self._failed.get(key, ()))
 
     def refundable(self, order_id: str) -> Money | None:
         """As the store inside; a careless one can't say."""

@@ -83,8 +83,8 @@ class Store(Protocol):
     def abilities(self) -> Abilities:
         """What this store can do. An action that is not named here is refused."""
 
-    def effects(self, key: str) -> tuple[StoreEffect, ...]:
-        """Everything that the store recorded under our key, oldest first."""
+    def effects(self, key: str, order_id: str) -> tuple[StoreEffect, ...]:
+        """Everything that the store recorded under our key on an order, oldest first."""
 
     def refundable(self, order_id: str) -> Money | None:
         """What was paid and not yet refunded, by the store's records; None where it can't say."""

@@ -152,10 +152,10 @@ class EmbeddedShop:
         Raises:
             StoreError: the shop can't be read; whether there is an effect is not known.
         """
-        return next(iter(self.effects(key)), None)
+        return next(iter(self.effects(key, "")), None)
 
-    def effects(self, key: str) -> tuple[StoreEffect, ...]:
-        """Every effect recorded under a key, oldest first.
+    def effects(self, key: str, order_id: str) -> tuple[StoreEffect, ...]:
+        """Every effect recorded under a key, oldest first, whatever order it is of.
 
         Raises:
             StoreError: the shop can't be read; whether there is an effect is not known.

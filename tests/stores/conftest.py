@@ -9,16 +9,38 @@ import pytest
 
 from control_tower.ledger import Ledger
 from tests.ledger.books import new_database, postgres
-from tests.stores import stands
+from tests.stores import stands, stripe_services
 from tests.stores.stands import Stand
 
-STANDS = {"embedded": stands.embedded, "hostile, but quiet": stands.hostile_but_quiet}
+HERE = {"embedded": stands.embedded, "hostile, but quiet": stands.hostile_but_quiet}
+SERVICES = {"stripe-stateful-mock": "mocked_stripe", "localstripe": "careless_stripe"}
 
 
-@pytest.fixture(params=STANDS)
+@pytest.fixture(params=[*HERE, *(pytest.param(name, marks=pytest.mark.large) for name in SERVICES)])
 def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Stand:
     """One store after the other."""
-    return STANDS[request.param](tmp_path)
+    if request.param in HERE:
+        return HERE[request.param](tmp_path)
+    found: Stand = request.getfixturevalue(SERVICES[request.param])
+    return found
+
+
+@pytest.fixture(scope="session")
+def mocked_stripe(request: pytest.FixtureRequest) -> Iterator[Stand]:
+    """A Stripe that keeps Stripe's rules."""
+    pytest.importorskip("stripe", reason="Stripe's SDK is not installed")
+    assert request.config.cache
+    with stripe_services.stateful_mock(request.config.cache.mkdir("stripe-stateful-mock")) as url:
+        yield stripe_services.make_stand(url, by_intent=False)
+
+
+@pytest.fixture(scope="session")
+def careless_stripe(request: pytest.FixtureRequest) -> Iterator[Stand]:
+    """A Stripe that pays whatever it is asked, as often as it is asked."""
+    pytest.importorskip("stripe", reason="Stripe's SDK is not installed")
+    assert request.config.cache
+    with stripe_services.localstripe(request.config.cache.mkdir("localstripe")) as url:
+        yield stripe_services.make_stand(url, by_intent=True)
 
 
 @pytest.fixture(scope="session")

@@ -109,10 +109,10 @@ def test_a_store_that_cannot_be_read_afterwards_leaves_it_unknown_until_it_can(
     ledger: Ledger, shop: EmbeddedStand, tmp_path: Path
 ) -> None:
     class Blind(HostileStore):
-        def effects(self, key: str):  # type: ignore[no-untyped-def]
+        def effects(self, key: str, order_id: str):  # type: ignore[no-untyped-def]
             if self.calls:
                 raise StoreError("could not be read: the network is gone")
-            return super().effects(key)
+            return super().effects(key, order_id)
 
     leave = approved(ledger, proposal(shop.order()))
     effect = carry_out(ledger, Blind(shop.store, seed=1, mix={Malice.none: 1}, clock=SOON), leave, SOON)
@@ -287,7 +287,7 @@ def test_whatever_the_store_does_and_however_often_it_is_redelivered(
     for _ in range(redelivered):
         effect = carry_out(ledger, store, leave, clock)
     clock.sleep(store.lag)
-    store.effects(effect.key)
+    store.effects(effect.key, "1001")
     paid = shop.refunds("1001")
     assert paid in ([], [1200])
     if effect.state is EffectState.confirmed:
@@ -306,4 +306,4 @@ def test_a_reship_and_a_hold_are_carried_out_once_too(ledger: Ledger, shop: Embe
         leave = approved(ledger, asked)
         for _ in range(2):
             assert carry_out(ledger, shop.store, leave).state is EffectState.confirmed
-        assert len(shop.store.effects(asked.digest)) == 1
+        assert len(shop.store.effects(asked.digest, asked.order_id)) == 1
