@@ -141,12 +141,10 @@ class StripeStore:
 
         try:
             if CHARGE.fullmatch(order_id):
-                charge: dict[str, Any] = self.client.v1.charges.retrieve(order_id).to_dict()
-                return charge
+                return _plain(self.client.v1.charges.retrieve(order_id))
             if INTENT.fullmatch(order_id):
-                found: Any = self.client.v1.payment_intents.retrieve(order_id).to_dict().get("latest_charge")
-                charge = self.client.v1.charges.retrieve(found).to_dict() if isinstance(found, str) else found
-                return charge
+                found = _plain(self.client.v1.payment_intents.retrieve(order_id)).get("latest_charge")
+                return _plain(self.client.v1.charges.retrieve(found)) if isinstance(found, str) else found
         except stripe.InvalidRequestError as fault:
             if fault.code == "resource_missing" or fault.http_status == 404:
                 return None
@@ -159,6 +157,11 @@ class StripeStore:
         if len(paid) > 1:
             raise StoreError(f"{len(paid)} charges pay it", where=f"order {order_id}", remedy="refund it in Stripe")
         return paid[0] if paid else None
+
+
+def _plain(found: Any) -> dict[str, Any]:
+    content: dict[str, Any] = found.to_dict()
+    return content
 
 
 def _captured(charge: dict[str, Any]) -> int:
