@@ -8,7 +8,7 @@ from control_tower.clock import SYSTEM, Clock
 from control_tower.errors import OutcomeUnknown, StoreError
 from control_tower.keeping.step import step
 from control_tower.ledger import Ledger, open_ledger
-from control_tower.ledger.effects import intend, move, new_holder
+from control_tower.ledger.effects import intend, move, new_holder, take_up
 from control_tower.ledger.rulings import Authorised
 from control_tower.ledger.turns import turn
 from control_tower.nouns import Action, Effect, EffectState, Money, Proposal
@@ -58,18 +58,7 @@ def carry_out(ledger: Ledger, store: Store, authorised: Authorised, clock: Clock
     key, order, money = proposal.digest, proposal.order_id, proposal.money
 
     def settle(state: EffectState, detail: str, found: Sequence[StoreEffect] = ()) -> Effect:
-        first = next((each for each in found if each.standing is Standing.done), found[0] if found else None)
-        return move(
-            ledger,
-            key,
-            state,
-            holder=holder,
-            now=clock.now(),
-            reference=first.reference if first else "",
-            prior=dict(first.prior) if first else None,
-            detail=detail,
-            alarm=_alarm(found, money),
-        )
+        return _write_down(ledger, key, holder, clock, state, detail, found, money)
 
     with turn(ledger, proposal.order_id, clock) as mine:
         effect = intend(ledger, authorised, holder, clock.now())
@@ -95,6 +84,27 @@ def carry_out(ledger: Ledger, store: Store, authorised: Authorised, clock: Clock
         return settle(EffectState.unknown, str(said) if said else "the store said yes and recorded nothing")
 
 
+def read_again(ledger: Ledger, store: Store, proposal: Proposal, clock: Clock = SYSTEM) -> Effect | None:
+    """Settle an open effect by what the store recorded, and call nothing; None when nothing was ever intended.
+
+    What no read shows stays unknown: to try again is for the proposal's own run, which looks at the evidence first.
+
+    Raises:
+        OutcomeUnknown: a run is acting on the order.
+        StoreError: the store can't be read.
+    """
+    holder, key, order = new_holder(), proposal.digest, proposal.order_id
+    with turn(ledger, order, clock, patience=1):
+        effect = take_up(ledger, key, holder)
+        if effect is None or effect.state in (*SETTLED, EffectState.intended):
+            return effect
+        found = read_back(store, key, order, store.abilities.settles_within, clock)
+        state, detail = _reading(found) if found else (EffectState.unknown, "no read of the store shows it")
+        if (state, detail) == (effect.state, effect.detail):
+            return effect
+        return _write_down(ledger, key, holder, clock, state, detail, found, proposal.money)
+
+
 def read_back(store: Store, key: str, order: str, lag: float, clock: Clock = SYSTEM) -> tuple[StoreEffect, ...]:
     """What the store recorded under a key on an order; "nothing" only `lag` seconds after the first read."""
     began = clock.ticks()
@@ -104,6 +114,31 @@ def read_back(store: Store, key: str, order: str, lag: float, clock: Clock = SYS
         if waited >= lag or any(each.standing is Standing.done for each in found):
             return found
         clock.sleep(min(max(lag / 8, 0.05), lag - waited))
+
+
+def _write_down(
+    ledger: Ledger,
+    key: str,
+    holder: str,
+    clock: Clock,
+    state: EffectState,
+    detail: str,
+    found: Sequence[StoreEffect],
+    money: Money | None,
+) -> Effect:
+    """Move an effect to where the store's records put it, with the record that counts."""
+    first = next((each for each in found if each.standing is Standing.done), found[0] if found else None)
+    return move(
+        ledger,
+        key,
+        state,
+        holder=holder,
+        now=clock.now(),
+        reference=first.reference if first else "",
+        prior=dict(first.prior) if first else None,
+        detail=detail,
+        alarm=_alarm(found, money),
+    )
 
 
 def _reading(found: Sequence[StoreEffect]) -> tuple[EffectState, str]:

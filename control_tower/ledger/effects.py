@@ -127,6 +127,30 @@ def move(
         return _noun(row)
 
 
+def take_up(ledger: Ledger, key: str, holder: str) -> Effect | None:
+    """Put one's name to an effect that was intended before; None when there is none. Needs the turn."""
+    with ledger.write() as session:
+        row = session.get(EffectRow, key)
+        if row is not None and row.state in OPEN:
+            row.holder = holder
+        return _noun(row) if row else None
+
+
+def open_effects(ledger: Ledger) -> list[Effect]:
+    """Every effect that was sent and is not settled, oldest first."""
+    in_the_air = (EffectState.sent.value, EffectState.unknown.value)
+    with ledger.read() as session:
+        found = select(EffectRow).where(col(EffectRow.state).in_(in_the_air)).order_by(col(EffectRow.intended_at))
+        return [_noun(row) for row in session.scalars(found)]
+
+
+def alarms(ledger: Ledger) -> list[tuple[str, str]]:
+    """The key of an effect and what is wrong with it, oldest first."""
+    with ledger.read() as session:
+        rows = session.scalars(select(EventRow).where(col(EventRow.what) == ALARM).order_by(col(EventRow.id)))
+        return [(row.subject.removeprefix("effect:"), row.detail) for row in rows]
+
+
 def find_effect(ledger: Ledger, key: str) -> Effect | None:
     """Where one effect stands, if it was ever intended."""
     with ledger.read() as session:

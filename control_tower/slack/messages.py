@@ -22,6 +22,7 @@ from slack_sdk.models.blocks import MarkdownTextObject, SectionBlock
 from control_tower.errors import SettingError
 from control_tower.nouns import Advice, Answer, Case, Finding, Money, Noun, Proposal, Told, told_once
 from control_tower.slack.escape import inert, length, unmarked
+from control_tower.stores.protocol import undoing
 
 TOP = 10
 Item = TypeVar("Item")
@@ -198,6 +199,7 @@ def _ask(proposal: Proposal, became: str) -> str:
     line = f"*{proposal.action}*{money} · {on}{target} · {proposal.id}: {inert(proposal.reason, 240)}"
     if became:
         return f"{line}\n   {inert(became, 200)}"
+    line += f"\n   {undoing(proposal.action)}"
     return f"{line}\n   `tower approve {proposal.id}`\n   `tower reject {proposal.id} --reason ...`"
 
 

@@ -118,3 +118,12 @@ HANDS: dict[str, Ability] = {
     "cancel_reship": Ability(undo=Undo.irreversible, prior=("status", "tracking_code")),
 }
 """What is true of the five actions wherever nothing else is said."""
+
+
+def undoing(action: str) -> str:
+    """What a person is told before saying yes: can it be taken back, how, and until when."""
+    ability = HANDS[action]
+    if ability.undo is Undo.irreversible:
+        return f"A {action} can't be undone."
+    until = f", {ability.deadline}" if ability.deadline else ""
+    return f"A {action} is {ability.undo}, by {ability.counter.replace('_', ' ')}{until}."

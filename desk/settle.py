@@ -1,0 +1,20 @@
+"""`tower settle`: the sweep, now."""
+
+from __future__ import annotations
+
+from desk.show import as_json, out, printable
+from tasks.sweep import sweep
+
+
+def settle_effects(*, json: bool) -> None:
+    """Read the stores again and say what came of it."""
+    swept = sweep()
+    if json:
+        as_json(swept.model_dump(mode="json"))
+        return
+    for effect in swept.settled:
+        out.print(printable(f"{effect.key[:12]}: {effect.state} {effect.store_reference}"), markup=False)
+    for key, why in (*swept.unknown, *swept.alarms):
+        out.print(printable(f"{key[:12]}: {why}"), style="red", markup=False, highlight=False)
+    if not swept.settled and not swept.unknown:
+        out.print("nothing is in the air", markup=False)
