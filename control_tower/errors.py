@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from rapidfuzz import process
 
+from control_tower.redaction import redacted
+
 
 class TowerError(Exception):
     """The root of every error that Control Tower raises on purpose.
@@ -17,7 +19,7 @@ class TowerError(Exception):
     """
 
     def __init__(self, what: str, *, where: str = "", remedy: str = "") -> None:
-        self.what, self.where, self.remedy = what, where, remedy
+        self.what, self.where, self.remedy = redacted(what), redacted(where), redacted(remedy)
         super().__init__(str(self))
 
     def __str__(self) -> str:
@@ -93,6 +95,10 @@ class StoreError(TowerError):
 
 class OutcomeUnknown(StoreError):
     """A call to a store ended without an answer: it may or may not have happened."""
+
+
+class StoreBusy(OutcomeUnknown):
+    """A store asked us to come again later. That it did nothing is what it says, not what is known."""
 
 
 class ServerError(TowerError):

@@ -28,6 +28,12 @@ class Settings(BaseSettings):
     )
     authority: Path | None = Field(default=None, description="another file of written authority than the one shipped")
     slack_api_url: str = Field(default="https://slack.com/api/", description="another API root, for tests")
+    stripe_key: SecretStr | None = Field(
+        default=None,
+        description="key that may refund, or prefect:NAME of a Secret block; without it, no hands",
+    )
+    stripe_api_url: str | None = Field(default=None, description="another API root, for tests")
+    hostile: int | None = Field(default=None, description="seed of a misbehaving embedded shop, for tests and demos")
     memory_limit: str = Field(default="2GB", description="memory that joins over evidence may use")
 
     @cached_property

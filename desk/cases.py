@@ -5,10 +5,11 @@ from __future__ import annotations
 from control_tower.keeping.step import open_archive
 from control_tower.ledger import open_ledger
 from control_tower.ledger.cases import Dossier, dossier, queue, waiting_proposals
-from control_tower.ledger.effects import list_effects
+from control_tower.ledger.effects import alarms, list_effects
 from control_tower.ledger.tables import CaseRow, ProposalRow
-from control_tower.nouns import Case, Money, Proposal
+from control_tower.nouns import Case, Effect, Money, Proposal
 from control_tower.settings import settings
+from control_tower.stores.protocol import HANDS
 from desk.show import as_json, out, printable, table
 from tasks.brief import brief
 from tasks.customer_note import delay_note, visible
@@ -173,10 +174,26 @@ def show_effects(*, json: bool) -> None:
         return
     table(
         "Effects",
-        ("proposal", "action", "order", "amount", "state", "store reference", "detail"),
-        [(e.key[:12], e.action, e.order_id, e.money or "-", e.state, e.store_reference, e.detail) for e in found],
+        ("proposal", "action", "undo", "order", "amount", "state", "store reference", "detail"),
+        [
+            (
+                *_what(e),
+                e.order_id,
+                e.money or "-",
+                e.state,
+                e.store_reference,
+                e.detail,
+            )
+            for e in found
+        ],
         right=("amount",),
     )
+    for key, what in alarms(open_ledger(settings().ledger)):
+        out.print(printable(f"alarm: {key[:12]}: {what}"), style="red", markup=False, highlight=False)
+
+
+def _what(effect: Effect) -> tuple[str, str, str]:
+    return effect.key[:12], effect.action, HANDS[effect.action].undo
 
 
 def show_outbox(*, json: bool) -> None:

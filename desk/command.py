@@ -173,6 +173,14 @@ def effects(json: Json = False) -> None:
 
 
 @app.command()
+def settle(json: Json = False) -> None:
+    """Read the stores again for every effect that was sent and is not settled; calls nothing."""
+    from desk.settle import settle_effects
+
+    settle_effects(json=json)
+
+
+@app.command()
 def outbox(json: Json = False) -> None:
     """Show what was said, or waits to be said, to Slack."""
     from desk.cases import show_outbox

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Sequence
 
+from control_tower.clock import SYSTEM, Clock
 from control_tower.errors import OutcomeUnknown, StoreError
 from control_tower.keeping.step import step
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.authorised import Authorised
-from control_tower.ledger.effects import intend, move, new_holder
-from control_tower.nouns import Action, Effect, EffectState
+from control_tower.ledger.effects import intend, move, new_holder, take_up
+from control_tower.ledger.turns import turn
+from control_tower.nouns import Action, Effect, EffectState, Money, Proposal
 from control_tower.settings import settings
 from control_tower.stores import open_store
-from control_tower.stores.protocol import Store, StoreEffect
+from control_tower.stores.protocol import Standing, Store, StoreEffect
 
 SETTLED = (EffectState.confirmed, EffectState.refused)
 
@@ -31,63 +32,161 @@ def act(authorised: Authorised) -> Effect:
     tower = settings()
     ledger = open_ledger(tower.ledger)
     try:
-        open_store(authorised.proposal.source, tower)
+        store = open_store(authorised.proposal.source, tower)
     except StoreError as fault:  # a source without hands: nothing was tried, and nothing will be
-        holder, now = new_holder(), datetime.now(UTC)
-        if (effect := intend(ledger, authorised, holder, now)).state in SETTLED:
+        return refuse(ledger, authorised, fault.what)
+    return carry_out(ledger, store, authorised)
+
+
+def refuse(ledger: Ledger, authorised: Authorised, why: str, clock: Clock = SYSTEM) -> Effect:
+    """Write down that there is nothing to call."""
+    proposal, holder = authorised.proposal, new_holder()
+    with turn(ledger, proposal.order_id, clock):
+        if (effect := intend(ledger, authorised, holder, clock.now())).state in SETTLED:
             return effect
-        key = authorised.proposal.digest
-        return move(ledger, key, EffectState.refused, holder=holder, now=now, detail=fault.what)
-    return carry_out(ledger, open_store(authorised.proposal.source, tower), authorised)
+        return move(ledger, proposal.digest, EffectState.refused, holder=holder, now=clock.now(), detail=why)
 
 
-def carry_out(
+def carry_out(ledger: Ledger, store: Store, authorised: Authorised, clock: Clock = SYSTEM) -> Effect:
+    """`act`, with the ledger and the store given.
+
+    Raises:
+        OutcomeUnknown: another run, or another effect on the same order, goes first.
+        StoreError: the store can't be read before anything is tried.
+    """
+    proposal, holder = authorised.proposal, new_holder()
+    key, order, money = proposal.digest, proposal.order_id, authorised.money
+
+    def settle(state: EffectState, detail: str, found: Sequence[StoreEffect] = ()) -> Effect:
+        return _write_down(ledger, key, holder, clock, state, detail, found, money)
+
+    with turn(ledger, proposal.order_id, clock) as mine:
+        effect = intend(ledger, authorised, holder, clock.now())
+        if effect.state in SETTLED:
+            return effect
+        # Who finds a try of before must see the store's lag pass, by ticks, before "not found" is believed.
+        lag = 0.0 if effect.state is EffectState.intended else store.abilities.settles_within
+        if found := read_back(store, key, order, lag, clock):
+            return settle(*_reading(found), found)
+        if objection := _objection(store, proposal, money):
+            return settle(EffectState.refused, objection)
+        mine.check()
+        move(ledger, key, EffectState.sent, holder=holder, now=clock.now())
+        said = _call(store, authorised)
+        try:
+            found = read_back(store, key, order, store.abilities.settles_within, clock)
+        except StoreError as fault:
+            return settle(EffectState.unknown, f"the store can't be read: {fault.what}")
+        if found:
+            return settle(*_reading(found), found)
+        if isinstance(said, StoreError) and not isinstance(said, OutcomeUnknown):
+            return settle(EffectState.refused, said.what)
+        return settle(EffectState.unknown, str(said) if said else "the store said yes and recorded nothing")
+
+
+def read_again(ledger: Ledger, store: Store, proposal: Proposal, clock: Clock = SYSTEM) -> Effect | None:
+    """Settle an open effect by what the store recorded, and call nothing; None when nothing was ever intended.
+
+    What no read shows stays unknown: to try again is for the proposal's own run, which looks at the evidence first.
+
+    Raises:
+        OutcomeUnknown: a run is acting on the order.
+        StoreError: the store can't be read.
+    """
+    holder, key, order = new_holder(), proposal.digest, proposal.order_id
+    with turn(ledger, order, clock, patience=1):
+        effect = take_up(ledger, key, holder)
+        if effect is None or effect.state in (*SETTLED, EffectState.intended):
+            return effect
+        found = read_back(store, key, order, store.abilities.settles_within, clock)
+        state, detail = _reading(found) if found else (EffectState.unknown, "no read of the store shows it")
+        if (state, detail) == (effect.state, effect.detail):
+            return effect
+        return _write_down(ledger, key, holder, clock, state, detail, found, effect.money)
+
+
+def read_back(store: Store, key: str, order: str, lag: float, clock: Clock = SYSTEM) -> tuple[StoreEffect, ...]:
+    """What the store recorded under a key on an order; "nothing" only `lag` seconds after the first read."""
+    began = clock.ticks()
+    while True:
+        waited = clock.ticks() - began
+        found = store.effects(key, order)
+        if waited >= lag or any(each.standing is Standing.done for each in found):
+            return found
+        clock.sleep(min(max(lag / 8, 0.05), lag - waited))
+
+
+def _write_down(
     ledger: Ledger,
-    store: Store,
-    authorised: Authorised,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    key: str,
+    holder: str,
+    clock: Clock,
+    state: EffectState,
+    detail: str,
+    found: Sequence[StoreEffect],
+    money: Money | None,
 ) -> Effect:
-    """`act`, with the ledger and the store given."""
-    proposal = authorised.proposal
-    holder = new_holder()
-    effect = intend(ledger, authorised, holder, now())
-    if effect.state in SETTLED:
-        return effect
-    if recorded := store.find(proposal.digest):
-        return _confirm(ledger, recorded, holder, now())
-    move(ledger, proposal.digest, EffectState.sent, holder=holder, now=now())
-    try:
-        _call(store, authorised)
-    except OutcomeUnknown as fault:
-        said: Exception | None = fault
-    except StoreError as fault:
-        said = fault
-    except (OSError, TimeoutError) as fault:
-        said = OutcomeUnknown(f"no answer: {type(fault).__name__}")
-    else:
-        said = None
-    if recorded := store.find(proposal.digest):
-        return _confirm(ledger, recorded, holder, now())
-    if isinstance(said, StoreError) and not isinstance(said, OutcomeUnknown):
-        return move(ledger, proposal.digest, EffectState.refused, holder=holder, now=now(), detail=said.what)
-    detail = str(said) if said else "the store said yes and recorded nothing"
-    return move(ledger, proposal.digest, EffectState.unknown, holder=holder, now=now(), detail=detail)
-
-
-def _confirm(ledger: Ledger, recorded: StoreEffect, holder: str, at: datetime) -> Effect:
+    """Move an effect to where the store's records put it, with the record that counts."""
+    first = next((each for each in found if each.standing is Standing.done), found[0] if found else None)
     return move(
         ledger,
-        recorded.key,
-        EffectState.confirmed,
+        key,
+        state,
         holder=holder,
-        now=at,
-        reference=recorded.reference,
-        prior=dict(recorded.prior),
+        now=clock.now(),
+        reference=first.reference if first else "",
+        prior=dict(first.prior) if first else None,
+        detail=detail,
+        alarm=_alarm(found, money),
     )
 
 
-def _call(store: Store, authorised: Authorised) -> None:
-    proposal, money = authorised.proposal, authorised.money
+def _reading(found: Sequence[StoreEffect]) -> tuple[EffectState, str]:
+    """What the store's records of one key come to."""
+    standings = {each.standing for each in found}
+    if Standing.done in standings:
+        return EffectState.confirmed, ""
+    if Standing.pending in standings:
+        return EffectState.unknown, f"the store calls it {found[0].state}"
+    return EffectState.refused, f"the store recorded it as {found[0].state}"
+
+
+def _alarm(found: Sequence[StoreEffect], money: Money | None) -> str:
+    """What is wrong with what a store recorded; empty when nothing is."""
+    done = [each for each in found if each.standing is Standing.done]
+    if len(done) > 1:
+        return f"the store did it {len(done)} times: {', '.join(each.reference for each in done)}"
+    if done and done[0].money != money:
+        return f"the store recorded {done[0].money or 'no money'} where {money or 'none'} was approved"
+    return ""
+
+
+def _objection(store: Store, proposal: Proposal, money: Money | None) -> str:
+    """Why nothing is to be asked of the store; empty when all is well. A careless store would pay anything."""
+    if proposal.action.value not in store.abilities.actions:
+        return f"this store can't {proposal.action}"
+    if proposal.action is not Action.refund:
+        return ""
+    if money is None:
+        return "a refund needs an amount"
+    left = store.refundable(proposal.order_id)
+    if left is not None and (money.currency != left.currency or not 0 < money.amount <= left.amount):
+        return f"can't refund {money}: {left} can be refunded"
+    return ""
+
+
+def _call(store: Store, authorised: Authorised) -> Exception | None:
+    """Ask the store once; gives what it said against it."""
+    try:
+        _ask(store, authorised.proposal, authorised.money)
+    except StoreError as fault:
+        return fault
+    except (OSError, TimeoutError) as fault:
+        return OutcomeUnknown(f"no answer: {type(fault).__name__}")
+    return None
+
+
+def _ask(store: Store, proposal: Proposal, money: Money | None) -> None:
     match proposal.action:
         case Action.refund if money:
             # A refund acts on an order, or on a return of that order.

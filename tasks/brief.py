@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from control_tower.nouns import Advice, Case, Proposal, Told, told_once
+from control_tower.stores.protocol import undoing
 
 SHOWN = 20
 
@@ -31,6 +32,7 @@ def brief(case: Case, proposals: tuple[Proposal, ...] = ()) -> str:
         found.append(f"- shown of {len(case.evidence.facts)} of {len(case.subjects):,} {escape(case.about)}s")
     proposed = [
         f"- **{p.action}** order {escape(p.order_id)}{f', {p.money}' if p.money else ''}: {escape(p.reason)} (`{p.id}`)"
+        f". {undoing(p.action)}"
         for p in proposals[:SHOWN]
     ]
     if proposed:

@@ -23,6 +23,7 @@ os.environ["PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS"] = "2"  # so that a 
 
 from control_tower.server import Server, running_server, use  # noqa: E402
 from control_tower.settings import Settings, settings  # noqa: E402
+from tests.postgres import postgres_server  # noqa: E402
 
 use(settings())
 
@@ -76,52 +77,7 @@ def its_environment(another_tower: Settings) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of an empty database of a private PostgreSQL; skips where none can be started."""
-    import pwd
-    import subprocess
-
-    found = shutil.which("postgres")
-    tools = Path(found).resolve().parent if found else None
-    if tools is None or not (tools / "initdb").exists():
-        pytest.skip("PostgreSQL is not installed; TOWER_TEST_POSTGRES can name a database instead")
-    folder = Path(tempfile.mkdtemp(prefix="tower-pg-"))
-    user = None
-    if os.getuid() == 0:  # it refuses to be run by root
-        try:
-            user = pwd.getpwnam("postgres").pw_name
-        except KeyError:
-            user = "nobody"
-        shutil.chown(folder, user)
-    quiet = {"user": user, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
-    made = subprocess.run([tools / "initdb", "-D", folder / "data", "-U", "tower", "-A", "trust", "--no-sync"], **quiet)
-    if made.returncode:
-        pytest.skip("PostgreSQL's initdb failed here")
-    run = [tools / "postgres", "-D", folder / "data", "-k", folder, "-h", "", "-F", "-c", "max_connections=120"]
-    server = subprocess.Popen(run, **quiet)
-    url = f"postgresql+psycopg://tower@/postgres?host={folder}"
-    try:
-        _until_it_answers(url)
+def postgres() -> Iterator[str]:
+    """The URL of an empty database; skips where there is no PostgreSQL."""
+    with postgres_server() as url:
         yield url
-    finally:
-        server.terminate()
-        server.wait(20)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _until_it_answers(url: str) -> None:
-    import time
-
-    from sqlalchemy import create_engine
-    from sqlalchemy.exc import OperationalError
-
-    engine = create_engine(url)
-    for _ in range(100):
-        try:
-            engine.connect().close()
-        except OperationalError:
-            time.sleep(0.1)
-        else:
-            engine.dispose()
-            return
-    pytest.skip("PostgreSQL did not start here")

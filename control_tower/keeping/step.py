@@ -21,6 +21,7 @@ from control_tower.errors import SettingError
 from control_tower.keeping.archive import Archive, Kept, Nouns
 from control_tower.keeping.records import Address, append
 from control_tower.ledger import open_ledger
+from control_tower.redaction import redacted, scrubbed
 from control_tower.settings import settings
 
 P = ParamSpec("P")
@@ -83,7 +84,7 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
         try:
             result = function(*args, **kwargs)
         except BaseException as fault:
-            content |= {"error": f"{type(fault).__name__}: {fault}"[:2000], "ended_at": datetime.now(UTC)}
+            content |= {"error": redacted(f"{type(fault).__name__}: {fault}")[:2000], "ended_at": datetime.now(UTC)}
             append(archive, ledger, _flow_run(), content)
             raise
         content["outputs"] = _keep(archive, {"result": result})
@@ -128,7 +129,7 @@ def _keep(archive: Archive, values: dict[str, Any]) -> dict[str, Address]:
         for inner, frame in _frames(name, value):
             addresses[inner] = ("frames", frame.digest, "parquet")
         if not isinstance(value, Kept):
-            addresses[name] = ("nouns", archive.keep_nouns(_plain(value)), "json")
+            addresses[name] = ("nouns", archive.keep_nouns(scrubbed(_plain(value))), "json")
     return addresses
 
 
@@ -193,7 +194,9 @@ def _show(
     # As code, or the UI takes orders@1.0.0 for a mail address.
     named = ", ".join(f"`{version}`" for version in sorted(versions.values()))
     lines += ["", f"versions: {named}"] if named else []
-    create_markdown_artifact(key=f"step-{name}", markdown="\n".join(lines), description=f"inputs and outputs of {name}")
+    create_markdown_artifact(
+        key=f"step-{name}", markdown=redacted("\n".join(lines)), description=f"inputs and outputs of {name}"
+    )
 
 
 def _summary(result: object) -> list[str]:

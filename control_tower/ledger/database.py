@@ -9,9 +9,12 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect, Engine, Result, create_engine, event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
+
+from control_tower.errors import LedgerError
 
 
 class Moment(TypeDecorator[datetime]):
@@ -62,9 +65,20 @@ class Ledger:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A transaction: all of it, or none of it."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        """A transaction: all of it, or none of it.
+
+        Raises:
+            LedgerError: the database did not take it: full, read-only, locked or gone. Nothing was written.
+        """
+        try:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except OperationalError as fault:
+            raise LedgerError(
+                f"the ledger could not be written: {_in_words(fault)}",
+                where=self.engine.url.render_as_string(hide_password=True),
+                remedy="see to its disk or server; what was begun is taken up again by the next run",
+            ) from None
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -72,6 +86,11 @@ class Ledger:
         engine = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         with Session(engine, expire_on_commit=False) as session:
             yield session
+
+
+def _in_words(fault: OperationalError) -> str:
+    """What the driver said, and never what was to be written."""
+    return str(fault.orig).strip().splitlines()[0][:300]
 
 
 def changed(result: Result[Any]) -> int:

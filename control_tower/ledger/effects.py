@@ -1,17 +1,17 @@
 """The effect ledger: `intended → sent → confirmed | refused | unknown`, one row for one logical effect.
 
-The row is written before the store is called. Who may call is decided here, under a lease, so that
-of two runs of one approved proposal only one has hands at a time.
+The row is written before the store is called. Whose turn it is to call is decided in `turns`; only the run
+that wrote its name into the row, having the turn, may move it on.
 """
 
 from __future__ import annotations
 
 import os
 import socket
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import uuid4
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import select, update
 from sqlmodel import col
 
 from control_tower.errors import OutcomeUnknown
@@ -20,27 +20,15 @@ from control_tower.ledger.database import Ledger, changed
 from control_tower.ledger.tables import EffectRow, EventRow
 from control_tower.nouns import Action, Effect, EffectState, Money
 
-LEASE = timedelta(seconds=60)
 OPEN = (EffectState.intended.value, EffectState.sent.value, EffectState.unknown.value)
+
+ALARM = "alarm"
+"""What an event is called that a person must see."""
 
 
 def new_holder() -> str:
-    """A name under which to hold one lease: host/pid/one try. Two threads of a process are two holders."""
+    """A name for one try: host/pid/try. Two threads of a process are two holders."""
     return f"{socket.gethostname()}/{os.getpid()}/{uuid4().hex[:8]}"
-
-
-def abandoned(holder: str) -> bool:
-    """Whether the holder of a lease is known to be dead: a process of this machine that is gone."""
-    host, pid, *_ = [*holder.split("/"), "", ""]
-    if host != socket.gethostname() or not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
 
 
 def _noun(row: EffectRow) -> Effect:
@@ -58,10 +46,10 @@ def _noun(row: EffectRow) -> Effect:
 
 
 def intend(ledger: Ledger, authorised: Authorised, holder: str, now: datetime) -> Effect:
-    """Write down the intent, or find where it stands, and take the lease to act on it.
+    """Write down the intent, or find where it stands, and put one's name to it. Needs the turn.
 
     Raises:
-        OutcomeUnknown: another process holds the lease, or another effect on the same order is in the air.
+        OutcomeUnknown: another effect on the same order is in the air, and goes first.
     """
     proposal = authorised.proposal
     with ledger.write() as session:
@@ -71,8 +59,8 @@ def intend(ledger: Ledger, authorised: Authorised, holder: str, now: datetime) -
                 key=proposal.digest,
                 action=proposal.action.value,
                 order_id=proposal.order_id,
-                amount=proposal.money.amount if proposal.money else None,
-                currency=proposal.money.currency if proposal.money else None,
+                amount=authorised.money.amount if authorised.money else None,
+                currency=authorised.money.currency if authorised.money else None,
                 state=EffectState.intended.value,
                 intended_at=now,
                 changed_at=now,
@@ -91,21 +79,10 @@ def intend(ledger: Ledger, authorised: Authorised, holder: str, now: datetime) -
         ).first()
         if busy:
             raise OutcomeUnknown(
-                f"{busy.action} {busy.key[:12]} on order {row.order_id} is {busy.state}; it goes first"
+                f"{busy.action} {busy.key[:12]} on order {row.order_id} is {busy.state}; it goes first",
+                remedy="`tower settle` reads the store again",
             )
-        if abandoned(row.holder):
-            row.held_until = None
-            session.flush()
-        mine = session.execute(
-            update(EffectRow)
-            .where(
-                col(EffectRow.key) == row.key,
-                or_(col(EffectRow.held_until).is_(None), col(EffectRow.held_until) < now),
-            )
-            .values(holder=holder, held_until=now + LEASE)
-        )
-        if changed(mine) != 1:
-            raise OutcomeUnknown(f"another run is acting on {row.key[:12]} now")
+        row.holder = holder
         return _noun(row)
 
 
@@ -119,11 +96,15 @@ def move(
     reference: str = "",
     prior: dict[str, object] | None = None,
     detail: str = "",
+    alarm: str = "",
 ) -> Effect:
-    """Move an effect on; only the holder of the lease may, and a settled one never moves.
+    """Move an effect on; only the run that put its name to it may, and a settled one never moves.
+
+    Args:
+        alarm: what a person must see, though the effect is settled.
 
     Raises:
-        OutcomeUnknown: the lease was lost; another run has taken over.
+        OutcomeUnknown: another run has taken over.
     """
     with ledger.write() as session:
         moved = session.execute(
@@ -135,14 +116,39 @@ def move(
                 prior=prior or {},
                 detail=detail[:1000],
                 changed_at=now,
-                held_until=now + LEASE if state is EffectState.sent else None,
             )
         )
         if changed(moved) != 1:
-            raise OutcomeUnknown(f"the lease on {key[:12]} was lost to another run")
+            raise OutcomeUnknown(f"another run has taken over {key[:12]}")
         session.add(EventRow(subject=f"effect:{key}", what=state.value, detail=detail[:1000], at=now))
+        if alarm:
+            session.add(EventRow(subject=f"effect:{key}", what=ALARM, detail=alarm[:1000], at=now))
         row = session.get_one(EffectRow, key, populate_existing=True)
         return _noun(row)
+
+
+def take_up(ledger: Ledger, key: str, holder: str) -> Effect | None:
+    """Put one's name to an effect that was intended before; None when there is none. Needs the turn."""
+    with ledger.write() as session:
+        row = session.get(EffectRow, key)
+        if row is not None and row.state in OPEN:
+            row.holder = holder
+        return _noun(row) if row else None
+
+
+def open_effects(ledger: Ledger) -> list[Effect]:
+    """Every effect that was sent and is not settled, oldest first."""
+    in_the_air = (EffectState.sent.value, EffectState.unknown.value)
+    with ledger.read() as session:
+        found = select(EffectRow).where(col(EffectRow.state).in_(in_the_air)).order_by(col(EffectRow.intended_at))
+        return [_noun(row) for row in session.scalars(found)]
+
+
+def alarms(ledger: Ledger) -> list[tuple[str, str]]:
+    """The key of an effect and what is wrong with it, oldest first."""
+    with ledger.read() as session:
+        rows = session.scalars(select(EventRow).where(col(EventRow.what) == ALARM).order_by(col(EventRow.id)))
+        return [(row.subject.removeprefix("effect:"), row.detail) for row in rows]
 
 
 def find_effect(ledger: Ledger, key: str) -> Effect | None:

@@ -125,8 +125,7 @@ class EffectRow(SQLModel, table=True):
     store_reference: str = ""
     prior: dict[str, object] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     detail: str = ""
-    holder: str = ""  # the process that may call the store now
-    held_until: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    holder: str = ""  # the run that acts, or acted last
     intended_at: datetime = Field(sa_column=_moment())
     changed_at: datetime = Field(sa_column=_moment())
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from slack_sdk.models.blocks import ActionsBlock, ButtonElement
 
-from control_tower.nouns import Action, Advice, Answer, Case, Finding, Proposal, Told, Verdict, told_once
+from control_tower.nouns import Advice, Answer, Case, Finding, Proposal, Told, Verdict, told_once
 from control_tower.slack.escape import inert
 from control_tower.slack.parts import Message, Part, as_message, as_part, at_risk, due, facts, moment_in, whose, words
+from control_tower.stores.protocol import HANDS, Undo
 
 RULE = "tower:"  # what the ids of our buttons begin with
 BUTTONS = 5  # proposals of one message that have buttons; `tower case` shows the others
-IRREVERSIBLE = frozenset({Action.refund})  # a reship is called off until it leaves, a hold is released
 _MATTERS = {Answer.yes: 0, Answer.unknown: 1, Answer.no: 2}
 
 
@@ -128,7 +128,7 @@ def asked_for(proposal: Proposal) -> str:
     money = f" {proposal.money}" if proposal.money else ""
     on = f"order {inert(proposal.order_id, 60)}"
     target = f", {inert(proposal.target, 60)}" if proposal.target != proposal.order_id else ""
-    no_way_back = " · *can't be undone*" if proposal.action in IRREVERSIBLE else ""
+    no_way_back = " · *can't be undone*" if HANDS[proposal.action].undo is Undo.irreversible else ""
     return f"*{proposal.action}*{money}{no_way_back} · {on}{target} · {proposal.id}"
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from control_tower.errors import StoreError
+from control_tower.secret import reveal
 from control_tower.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,11 +19,27 @@ def open_store(source: str, tower: Settings) -> Store:
     Raises:
         StoreError: the source is for reading only.
     """
+    kind = source.partition(":")[0]
     if source == "shop":
         from control_tower.stores.shop import EmbeddedShop
 
-        return EmbeddedShop(tower.shop)
+        return EmbeddedShop(tower.shop) if tower.hostile is None else _misbehaving(tower.shop, tower.hostile)
+    if kind == "stripe" and tower.stripe_key is not None:
+        from control_tower.stores.stripe import StripeStore
+
+        return StripeStore(reveal(tower.stripe_key), tower.stripe_api_url)
+    if kind == "stripe":
+        raise StoreError("Stripe has no hands without a key: it is for reading only", remedy="set TOWER_STRIPE_KEY")
     raise StoreError(
         f"{source} is for reading only: it has no hands",
         remedy="carry the action out where the orders live; the ruling is kept",
     )
+
+
+@lru_cache(maxsize=4)
+def _misbehaving(url: str, seed: int) -> Store:
+    """One for each process, so that what it does late is done."""
+    from control_tower.stores.hostile import HostileStore
+    from control_tower.stores.shop import EmbeddedShop
+
+    return HostileStore(EmbeddedShop(url), seed)

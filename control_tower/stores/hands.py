@@ -39,11 +39,19 @@ class Instruction:
     at: datetime
 
 
-def find(session: Session, key: str) -> StoreEffect | None:
-    """The first effect recorded under a key."""
-    found = select(JournalRow).where(col(JournalRow.key) == key).order_by(col(JournalRow.id)).limit(1)
-    row = session.scalars(found).first()
-    return _effect(row) if row else None
+def effects(session: Session, key: str) -> tuple[StoreEffect, ...]:
+    """Everything recorded under a key, oldest first."""
+    found = select(JournalRow).where(col(JournalRow.key) == key).order_by(col(JournalRow.id))
+    return tuple(_effect(row) for row in session.scalars(found))
+
+
+def refundable(session: Session, order_id: str) -> Money | None:
+    """What was paid for an order in its currency, and not yet refunded; None when there is no such order."""
+    order = session.get(OrderRow, order_id)
+    if order is None:
+        return None
+    paid, refunded = _paid_and_refunded(session, order)
+    return Money(amount=max(paid - refunded, 0), currency=order.currency)
 
 
 def refund(
@@ -160,13 +168,20 @@ def _order(session: Session, order_id: str) -> OrderRow:
 
 
 def _refundable(session: Session, order: OrderRow, money: Money) -> dict[str, JsonValue]:
-    """The order's money before a refund, or a refusal.
-
-    An authorisation without `paid_at`, or money in another currency, is no money of this order.
-    """
+    """The order's money before a refund, or a refusal."""
     where = f"order {order.order_id}"
     if money.currency != order.currency:
         raise StoreError(f"was paid in {order.currency}, not in {money.currency}", where=where)
+    paid, refunded = _paid_and_refunded(session, order)
+    remainder = max(paid - refunded, 0)
+    if not 0 < money.amount <= remainder:
+        asked = f"can't refund {money.amount} of {order.currency} minor units"
+        raise StoreError(f"{asked}: {remainder} of {paid} can be refunded", where=where)
+    return {"paid_amount": paid, "refunded_amount": refunded, "order_status": order.status}
+
+
+def _paid_and_refunded(session: Session, order: OrderRow) -> tuple[int, int]:
+    """An authorisation without `paid_at`, or money in another currency, is no money of this order."""
     payments = select(func.sum(col(PaymentRow.amount))).where(
         col(PaymentRow.order_id) == order.order_id,
         col(PaymentRow.currency) == order.currency,
@@ -176,12 +191,7 @@ def _refundable(session: Session, order: OrderRow, money: Money) -> dict[str, Js
     refunds = select(func.sum(col(RefundRow.amount))).where(
         col(RefundRow.order_id) == order.order_id, col(RefundRow.currency) == order.currency
     )
-    paid, refunded = session.scalar(payments) or 0, session.scalar(refunds) or 0
-    remainder = max(paid - refunded, 0)
-    if not 0 < money.amount <= remainder:
-        asked = f"can't refund {money.amount} of {order.currency} minor units"
-        raise StoreError(f"{asked}: {remainder} of {paid} can be refunded", where=where)
-    return {"paid_amount": paid, "refunded_amount": refunded, "order_status": order.status}
+    return session.scalar(payments) or 0, session.scalar(refunds) or 0
 
 
 def _close_return(session: Session, said: Instruction, order_id: str, return_id: str) -> dict[str, JsonValue]:

@@ -22,7 +22,7 @@ from control_tower.stores import hands
 from control_tower.stores.columns import EPOCH, MICROSECOND
 from control_tower.stores.editions import EDITION, bring_up_to_date, edition_of
 from control_tower.stores.hands import Instruction
-from control_tower.stores.protocol import StoreEffect
+from control_tower.stores.protocol import HANDS, Abilities, StoreEffect
 from control_tower.stores.reading import read_arrow
 from control_tower.stores.tables import CANONICAL, ProfileRow, key_of, kinds_of
 
@@ -141,17 +141,48 @@ class EmbeddedShop:
 
     # The hands
 
+    @property
+    def abilities(self) -> Abilities:
+        """All five. One transaction in this process: what it did not record, it did not do."""
+        return Abilities(actions=HANDS, settles_within=0)
+
     def find(self, key: str) -> StoreEffect | None:
         """The first effect recorded under a key.
 
         Raises:
             StoreError: the shop can't be read; whether there is an effect is not known.
         """
+        return next(iter(self.effects(key, "")), None)
+
+    def effects(self, key: str, order_id: str) -> tuple[StoreEffect, ...]:
+        """Every effect recorded under a key, oldest first, whatever order it is of.
+
+        Raises:
+            StoreError: the shop can't be read; whether there is an effect is not known.
+        """
         try:
-            with Session(self.engine) as session:
-                return hands.find(session, key)
+            with self._reading() as session:
+                return hands.effects(session, key)
+        except UnicodeEncodeError:
+            return ()
+
+    def refundable(self, order_id: str) -> Money | None:
+        """What was paid and not yet refunded; None when there is no such order.
+
+        Raises:
+            StoreError: the shop can't be read.
+        """
+        try:
+            with self._reading() as session:
+                return hands.refundable(session, order_id)
         except UnicodeEncodeError:
             return None
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        try:
+            with Session(self.engine) as session:
+                yield session
         except DBAPIError as fault:
             raise StoreError(f"could not be read: {fault.orig}", where=str(self.path)) from None
 

@@ -1,0 +1,55 @@
+"""The stores that the conformance suite is run over, and the ledgers that hands are tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from control_tower.ledger import Ledger
+from tests.postgres import new_database
+from tests.stores import stands, stripe_services
+from tests.stores.stands import Stand
+
+HERE = {"embedded": stands.embedded, "hostile, but quiet": stands.hostile_but_quiet}
+SERVICES = {"stripe-stateful-mock": "mocked_stripe", "localstripe": "careless_stripe"}
+
+
+@pytest.fixture(params=[*HERE, *(pytest.param(name, marks=pytest.mark.large) for name in SERVICES)])
+def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Stand:
+    """One store after the other."""
+    if request.param in HERE:
+        return HERE[request.param](tmp_path)
+    found: Stand = request.getfixturevalue(SERVICES[request.param])
+    return found
+
+
+@pytest.fixture(scope="session")
+def mocked_stripe(request: pytest.FixtureRequest) -> Iterator[Stand]:
+    """A Stripe that keeps Stripe's rules."""
+    pytest.importorskip("stripe", reason="Stripe's SDK is not installed")
+    assert request.config.cache
+    with stripe_services.stateful_mock(request.config.cache.mkdir("stripe-stateful-mock")) as url:
+        yield stripe_services.make_stand(url, by_intent=False)
+
+
+@pytest.fixture(scope="session")
+def careless_stripe(request: pytest.FixtureRequest) -> Iterator[Stand]:
+    """A Stripe that pays whatever it is asked, as often as it is asked."""
+    pytest.importorskip("stripe", reason="Stripe's SDK is not installed")
+    assert request.config.cache
+    with stripe_services.localstripe(request.config.cache.mkdir("localstripe")) as url:
+        yield stripe_services.make_stand(url, by_intent=True)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
+    """The same book on either database."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    else:
+        url = new_database(request.getfixturevalue("postgres"))
+    book = Ledger(url)
+    yield book
+    book.engine.dispose()
