@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import io
 import os
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -169,20 +173,45 @@ def _until(so: Any, seconds: float) -> Any:
     raise SystemExit("what was waited for did not come")
 
 
-def ruled_and_acted(at_once: list[int]) -> dict[int, list[float]]:
-    """Seconds from each ruling to its confirmed effect in the embedded shop, with a warm worker, so many at once."""
+WORKER = """
+import signal, sys, threading
+from control_tower.server import use
+from control_tower.settings import settings
+from desk.deploy import deploy
+from desk.worker import work
+tower = settings()
+use(tower)
+stop = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
+flows = {each.id: each.flow for each in deploy(tower) if each.id and each.flow.name == "resolve-case"}
+print("warm", flush=True)
+work(flows, tower, stop=stop)
+"""
+
+
+@contextmanager
+def warm_worker() -> Iterator[None]:
+    """A worker in a process of its own, as `tower up` has one."""
+    worker = subprocess.Popen([sys.executable, "-P", "-c", WORKER], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        assert worker.stdout and worker.stdout.readline() == b"warm\n"
+        yield
+    finally:
+        worker.terminate()
+        worker.wait(120)
+
+
+def ruled_and_acted(at_once: list[int]) -> dict[int, tuple[float, list[float]]]:
+    """By how many were ruled at once: seconds for the rulings, and from each to its effect in the embedded shop."""
     from control_tower.ledger import open_ledger
     from control_tower.ledger.approvers import enrol
     from control_tower.ledger.cases import find_proposal, waiting_proposals
-    from control_tower.ledger.effects import find_effect
     from control_tower.ledger.proofs import Token
     from control_tower.ledger.rulings import rule
-    from control_tower.nouns import Action, EffectState, Proposal, Verdict
+    from control_tower.nouns import Action, Proposal, Verdict
     from control_tower.pause import resume
     from control_tower.settings import settings
     from control_tower.stores.generator import Rates, generate
-    from desk.deploy import deploy
-    from desk.worker import work
     from flows.watch_fulfilment import watch_fulfilment
     from tasks.authority import written_authority
 
@@ -194,47 +223,59 @@ def ruled_and_acted(at_once: list[int]) -> dict[int, list[float]]:
         tower.shop, orders=max(2000, wanted * 12), seed=int(time.time()), as_of=now, frozen=False,
         rates=Rates(refund_due=0.1),
     )  # fmt: skip
-    watch_fulfilment()
+    with contextlib.redirect_stderr(io.StringIO()):
+        watch_fulfilment()
     ledger = open_ledger(tower.ledger)
     mine = (Proposal.model_validate(row.body) for row in waiting_proposals(ledger))
-    waiting = [one for one in mine if one.action is Action.refund and one.shop != "bench" and one.money]
-    people = {f"person {number}": enrol(ledger, f"person {number}", now).token for number in range(len(waiting))}
-    stop = threading.Event()
-    flows = {each.id: each.flow for each in deploy(tower) if each.id and each.flow.name == "resolve-case"}
-    worker = threading.Thread(target=work, args=(flows, tower), kwargs={"stop": stop}, daemon=True)
-    worker.start()
-    time.sleep(3)
-    taken: dict[int, list[float]] = {}
-    names = iter(people.items())
-    left = iter(waiting)
+    waiting = iter([one for one in mine if one.action is Action.refund and one.shop != "bench" and one.money])
+    authority = written_authority()
 
-    def one(proposal: Proposal, name: str, token: str, seconds: list[float]) -> None:
+    def say(proposal: Proposal, name: str, token: str) -> float:
         began = time.perf_counter()
         rule(
-            ledger, proposal.digest, Verdict.approve, by=Token(name, token), authority=written_authority(),
-            reason="bench", via="command", now=datetime.now(UTC),
+            ledger, proposal.digest, Verdict.approve, by=Token(name, token), authority=authority, reason="bench",
+            via="command", now=datetime.now(UTC),
         )  # fmt: skip
         resume(str(find_proposal(ledger, proposal.digest).flow_run_id))
-        _until(lambda: _confirmed(find_effect(ledger, proposal.digest), EffectState), 300)
-        seconds.append(time.perf_counter() - began)
+        return began
 
-    one(next(left), *next(names), [])  # warms what is imported at first
-    for number in at_once:
-        seconds: list[float] = []
-        for _ in range(rounds[number]):
-            each = [threading.Thread(target=one, args=(next(left), *next(names), seconds)) for _ in range(number)]
-            for thread in each:
-                thread.start()
-            for thread in each:
-                thread.join()
-        taken[number] = seconds
-    stop.set()
-    worker.join(60)
+    def turn(number: int) -> tuple[float, list[float]]:
+        asked = [next(waiting) for _ in range(number)]
+        people = [f"person {proposal.digest[:12]}" for proposal in asked]
+        tokens = [enrol(ledger, name, datetime.now(UTC)).token for name in people]
+        began = time.perf_counter()
+        with ThreadPoolExecutor(number) as together:
+            saying = [together.submit(say, *each) for each in zip(asked, people, tokens, strict=True)]
+            began_at = {one.digest: said.result() for one, said in zip(asked, saying, strict=True)}
+        return time.perf_counter() - began, _seconds_to_effects(ledger, began_at)
+
+    taken: dict[int, tuple[float, list[float]]] = {}
+    with warm_worker():
+        turn(1)  # warms what is imported at first
+        for number in at_once:
+            turns = [turn(number) for _ in range(rounds[number])]
+            taken[number] = (statistics.mean(ruled for ruled, _ in turns), [each for _, all_ in turns for each in all_])
     return taken
 
 
-def _confirmed(effect: Any, states: Any) -> Any:
-    return True if effect and effect.state is states.confirmed else None
+def _seconds_to_effects(ledger: Any, began_at: dict[str, float]) -> list[float]:
+    """One pair of eyes for all of them: a hundred that look twenty times a second would be what is measured."""
+    from sqlalchemy import select
+
+    from control_tower.ledger.tables import EffectRow
+    from control_tower.nouns import EffectState
+
+    seen: dict[str, float] = {}
+    until = time.monotonic() + 600
+    while len(seen) < len(began_at):
+        with ledger.read() as session:
+            found = select(EffectRow.key).where(EffectRow.state == EffectState.confirmed.value)
+            done = [key for key in session.scalars(found) if key in began_at and key not in seen]
+        seen |= {key: time.perf_counter() - began_at[key] for key in done}
+        if time.monotonic() > until:
+            raise SystemExit(f"{len(began_at) - len(seen)} effects did not come")
+        time.sleep(0.05)
+    return list(seen.values())
 
 
 def measured(given: argparse.Namespace, folder: Path) -> None:
@@ -269,12 +310,12 @@ def measured(given: argparse.Namespace, folder: Path) -> None:
         theirs = given.stock / waits
         print(f"Prefect's own suspend: {theirs:.2f} a second come to wait; ours are {rate / theirs:.0f} times as fast")
         print(f"  from resume to the end: median {statistics.median(effects):.1f} s")
-        for number, taken in ruled_and_acted(given.at_once).items():
+        for number, (ruled, taken) in ruled_and_acted(given.at_once).items():
             middle = statistics.median(taken)
-            ratio = statistics.median(effects) / middle
             print(
-                f"ruling to confirmed effect, {number} at once: median {middle:.2f} s, last {max(taken):.2f} s"
-                f" ({number / max(taken):.1f} a second); stock takes {ratio:.1f} times the median"
+                f"{number} at once: ruled in {ruled:.2f} s; from ruling to confirmed effect: median {middle:.2f} s,"
+                f" last {max(taken):.2f} s ({number / max(taken):.1f} a second);"
+                f" stock takes {statistics.median(effects) / middle:.1f} times the median"
             )
 
 

@@ -42,7 +42,7 @@ from control_tower.pause import start_anew
 from control_tower.settings import Settings
 
 POOL = "tower"
-POLL = 0.5  # seconds; what a wake-up waits for at most
+POLL = 0.2  # seconds; what a wake-up waits for at most
 BEAT = 30.0  # seconds between the heartbeats that Prefect's UI shows
 GIVE_UP = 120.0  # seconds without an answer from the server
 LANES, CASES = 1, 3  # runs at once: a long lane never keeps an approval waiting

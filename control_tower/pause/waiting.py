@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import sqlite3
 import time
@@ -35,7 +36,7 @@ from control_tower.pause.form import (
     understood,
 )
 
-TRIES = 8
+TRIES = 20
 _KEY = re.compile(PREFIX + r"(?P<key>[a-z0-9-]+)-(?P<attempt>\d+)-(?P<part>schema|description|response)")
 
 
@@ -163,7 +164,7 @@ def resume(flow_run_id: UUID | str) -> Wake:
                 return _wake_ended(client, run, state) if state.is_final() else Wake.underway
             result = _ask_to_resume(client, run)
             if result is None:
-                time.sleep(0.05 * 2**attempt)
+                time.sleep(min(0.05 * 2**attempt, 1.0) * random.uniform(0.5, 1.0))  # noqa: S311 - not all at once again
                 continue
             if result.status is SetStateStatus.ACCEPT:
                 return Wake.resumed
