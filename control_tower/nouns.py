@@ -45,6 +45,8 @@ class Action(StrEnum):
     refund = "refund"
     reship = "reship"
     hold = "hold"
+    release = "release"
+    cancel_reship = "cancel_reship"
 
 
 class Measure(StrEnum):
@@ -269,12 +271,13 @@ class Proposal(Noun):
     reason: str
     customer: str = Field(default="", description="whose order it is; empty where the source does not say")
     requested_by: str = Field(default="", description="the person who asked for it; empty when policy did")
+    undoes: str = Field(default="", description="the key of the effect that it takes back; empty for all others")
     as_of: AwareDatetime | None = Field(description="the moment of a replay; None when the lane ran on now")
 
     @cached_property
     def covered(self) -> dict[str, JsonValue]:
-        """What a ruling covers: action, target, amount, currency, evidence and policy version."""
-        return {
+        """What a ruling covers: action, target, amount, currency, evidence, policy version, and what it undoes."""
+        covered: dict[str, JsonValue] = {
             "case": self.case_id,
             "action": self.action.value,
             "order": self.order_id,
@@ -284,6 +287,7 @@ class Proposal(Noun):
             "evidence": self.evidence,
             "policy": self.policy,
         }
+        return covered | {"undoes": self.undoes} if self.undoes else covered
 
     @cached_property
     def digest(self) -> str:

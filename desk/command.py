@@ -145,6 +145,19 @@ def reopen(
     ask_once_more(id, approver, _token(), reason, json=json)
 
 
+@app.command()
+def undo(
+    approver: Name,
+    id: Annotated[str, typer.Argument(help="The effect, by its proposal's id, as `tower effects` shows it.")],
+    reason: Annotated[str, typer.Option(help="Why it is to be taken back.")],
+    json: Json = False,
+) -> None:
+    """Ask for the counter-action of an effect; somebody else rules on it."""
+    from desk.undo import ask_to_undo
+
+    ask_to_undo(id, approver, _token(), reason, json=json)
+
+
 def _rule(
     ids: list[str], verdict: str, approver: str, reason: str, code: str, amount: str | None,
     action: str | None, up_to: str | None, yes: bool, json: bool,

@@ -87,7 +87,7 @@ def reopen(handle: str, approver: str, token: str, reason: str, *, json: bool) -
     ledger = open_ledger(tower.ledger)
     digest = open_again(ledger, handle, Token(approver, token), reason, datetime.now(UTC))
     with running_server(tower):
-        _opened(ledger, digest)
+        opened(ledger, digest)
     case_told(digest)
     row = find_proposal(ledger, digest)
     if json:
@@ -181,7 +181,7 @@ def wake_all(digests: Sequence[str]) -> dict[str, str]:
         deployed = deploy(tower)
         for digest in digests:
             # It may have been ruled on before its run was opened.
-            run = find_proposal(ledger, digest).flow_run_id or _opened(ledger, digest)
+            run = find_proposal(ledger, digest).flow_run_id or opened(ledger, digest)
             said[digest] = f"{resume(run)} {run}"
         if is_worked(tower):
             for digest in digests:
@@ -195,7 +195,7 @@ def wake_all(digests: Sequence[str]) -> dict[str, str]:
     return said
 
 
-def _opened(ledger: Ledger, digest: str) -> str:
+def opened(ledger: Ledger, digest: str) -> str:
     """Open the paused run of a proposal; returns its id."""
     from control_tower.pause import open_pauses
     from tasks.ask import request_for

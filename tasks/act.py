@@ -196,5 +196,9 @@ def _ask(store: Store, proposal: Proposal, money: Money | None) -> None:
             store.reship(proposal.digest, proposal.order_id, proposal.target, proposal.reason)
         case Action.hold:
             store.hold(proposal.digest, proposal.order_id, proposal.reason)
+        case Action.release:
+            store.release(proposal.digest, proposal.target)
+        case Action.cancel_reship:
+            store.cancel_reship(proposal.digest, proposal.target)
         case _:
             raise StoreError("a refund needs an amount", where=f"proposal {proposal.id}")

@@ -13,6 +13,8 @@ from control_tower.ledger.authorised import Authorised
 from control_tower.ledger.effects import find_effect
 from control_tower.nouns import EffectState, Money, Proposal, digest_of
 from control_tower.settings import settings
+from control_tower.stores import open_store
+from control_tower.stores.protocol import Standing
 from policies import policy
 from tasks.detect import detect
 from tasks.entitle import entitle
@@ -41,6 +43,8 @@ def look_again(leave: Authorised, watched: Lane) -> Looked:
     begun = find_effect(open_ledger(settings().ledger), proposal.digest)
     if begun and begun.state is not EffectState.intended:
         return Looked()
+    if proposal.undoes:
+        return Looked(_undone_meanwhile(proposal))
     moment = proposal.as_of or datetime.now(UTC)
     rules = policy(proposal.lane, moment)
     if rules.reference != proposal.policy:
@@ -63,6 +67,18 @@ def look_again(leave: Authorised, watched: Lane) -> Looked:
     changed = _difference(proposal, mine, known[0] if known else {})
     same = [row for row in mine if row["action"] == proposal.action and row["target"] == proposal.target]
     return Looked(changed, _afresh(proposal, same[0]) if changed and same else None)
+
+
+def _undone_meanwhile(proposal: Proposal) -> str:
+    """What has changed of an effect since somebody asked to take it back; nothing while the store still shows it."""
+    tower = settings()
+    effect = find_effect(open_ledger(tower.ledger), proposal.undoes)
+    if effect is None or effect.state is not EffectState.confirmed:
+        return f"what it undoes is {effect.state if effect else 'gone'}"
+    shown = open_store(proposal.source, tower).effects(proposal.undoes, proposal.order_id)
+    if not any(each.reference == proposal.target and each.standing is Standing.done for each in shown):
+        return f"the store shows no {effect.action} {proposal.target} any more"
+    return ""
 
 
 def _afresh(proposal: Proposal, row: dict[str, Any]) -> Proposal:

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from control_tower.errors import OutcomeUnknown
 from control_tower.keeping.step import step
 from control_tower.ledger import open_ledger
-from control_tower.ledger.cases import settle_proposal
+from control_tower.ledger.cases import find_proposal, note, settle_proposal
 from control_tower.ledger.rulings import find_ruling
-from control_tower.nouns import Effect, EffectState
+from control_tower.nouns import Effect, EffectState, Proposal
 from control_tower.settings import settings
 
 
@@ -27,7 +27,11 @@ def settle(proposal: str, effect: Effect) -> str:
         )
     standing = "done" if effect.state is EffectState.confirmed else "refused"
     said = f"{effect.action} {effect.state.value} {effect.store_reference} {effect.detail}".strip()
-    settle_proposal(open_ledger(settings().ledger), proposal, standing, said, datetime.now(UTC))
+    ledger, now = open_ledger(settings().ledger), datetime.now(UTC)
+    settle_proposal(ledger, proposal, standing, said, now)
+    undoes = Proposal.model_validate(find_proposal(ledger, proposal).body).undoes
+    if undoes and standing == "done":
+        note(ledger, f"effect:{undoes}", "undone", said, now)
     return said
 
 

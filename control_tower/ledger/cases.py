@@ -145,7 +145,11 @@ def record_cases(
             )
             session.execute(
                 update(ProposalRow)
-                .where(col(ProposalRow.case_id).in_(batch), col(ProposalRow.standing) == "waiting")
+                .where(
+                    col(ProposalRow.case_id).in_(batch),
+                    col(ProposalRow.standing) == "waiting",
+                    col(ProposalRow.undoes) == "",
+                )
                 .values(standing="withdrawn", detail="the case closed: its cause is gone from the evidence")
             )
         for case_id in gone:
@@ -182,7 +186,9 @@ def record_proposals(
     known: set[str] = set()
     with ledger.write() as session:
         for batch in _batches(sorted(by_case)):
-            for row in session.scalars(select(ProposalRow).where(col(ProposalRow.case_id).in_(batch))):
+            # What a person asked to undo is proposed by no lane, and so is none of its business.
+            mine = select(ProposalRow).where(col(ProposalRow.case_id).in_(batch), col(ProposalRow.undoes) == "")
+            for row in session.scalars(mine):
                 known.add(row.digest)
                 if row.digest not in by_case[row.case_id]:
                     if row.standing == "waiting":
@@ -202,6 +208,7 @@ def record_proposals(
                 "order_id": p.order_id,
                 "standing": "waiting",
                 "detail": "",
+                "undoes": "",
                 "opened_at": now,
                 "body": p.model_dump(mode="json"),
             }

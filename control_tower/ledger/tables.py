@@ -51,6 +51,7 @@ class ProposalRow(SQLModel, table=True):
     standing: str = Field(index=True)  # waiting | approved | rejected | void | withdrawn | done | refused
     detail: str = ""
     flow_run_id: str | None = None
+    undoes: str = ""  # the key of the effect that it takes back, where a person asked for that
     round: int = 1  # opened afresh, a proposal waits in its next round
     reminded: int = 0
     escalated_to: str = ""

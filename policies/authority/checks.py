@@ -99,7 +99,7 @@ def findings(written: AuthorityTerms, enrolled: frozenset[str] | None = None) ->
         enrolled: the roles that somebody has; not looked at when left out.
     """
     found: list[Fault] = []
-    for action in (Action.refund, Action.reship, Action.hold):
+    for action in Action:
         if not any(one.action is action for one in written.limits):
             found.append(Fault(("limits",), f"nobody may approve a {action}", "every one expires"))
     for name, role in written.roles.items():
