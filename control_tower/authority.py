@@ -94,6 +94,14 @@ class Authority(Protocol):
         """
         ...
 
+    def may_close_breakers(self, person: Person, now: datetime) -> None:
+        """Leave to let a lane's hands go on.
+
+        Raises:
+            NoAuthority: they may not.
+        """
+        ...
+
     def may_reject(
         self, person: Person, proposal: Proposal, people: Callable[[str], Person | None], now: datetime
     ) -> Grant:

@@ -81,6 +81,14 @@ class AuthorityLost(NoAuthority):
     """Whoever approved it may not any more. Nothing was done, and it is asked again."""
 
 
+class CapReached(NoAuthority):
+    """What was approved would go over a cap. Nothing was done, and the ruling is void."""
+
+
+class HandsStopped(TowerError):
+    """A breaker stopped a lane's hands. Nothing was done; it goes on when a person closes the breaker."""
+
+
 class AlreadyRuled(TowerError):
     """Somebody else ruled first; says who, when and how."""
 

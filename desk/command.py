@@ -20,7 +20,9 @@ from control_tower.errors import (
     TowerError,
 )
 from desk.approvers import approvers
+from desk.breakers import breakers
 from desk.slack_desk.command import slack
+from desk.token import token
 
 app = typer.Typer(
     name="tower",
@@ -33,6 +35,7 @@ contracts = typer.Typer(help="Test the data contracts, or show them as pages.", 
 audits = typer.Typer(help="Walk what was kept.", no_args_is_help=True)
 policies = typer.Typer(help="Lint, test, explain and backtest what the business decided.", no_args_is_help=True)
 app.add_typer(approvers, name="approver")
+app.add_typer(breakers, name="breaker")
 app.add_typer(contracts, name="contract")
 app.add_typer(audits, name="audit")
 app.add_typer(policies, name="policy")
@@ -142,7 +145,7 @@ def reopen(
     """Ask once more about a proposal that expired; it is approved by nobody yet."""
     from desk.rule import reopen as ask_once_more
 
-    ask_once_more(id, approver, _token(), reason, json=json)
+    ask_once_more(id, approver, token(), reason, json=json)
 
 
 @app.command()
@@ -155,7 +158,7 @@ def undo(
     """Ask for the counter-action of an effect; somebody else rules on it."""
     from desk.undo import ask_to_undo
 
-    ask_to_undo(id, approver, _token(), reason, json=json)
+    ask_to_undo(id, approver, token(), reason, json=json)
 
 
 def _rule(
@@ -166,7 +169,7 @@ def _rule(
     from desk.show import err, printable
 
     if len(ids) == 1:
-        rule_on(ids[0], verdict, approver, _token(), reason, reason_code=code, amount=amount, json=json)
+        rule_on(ids[0], verdict, approver, token(), reason, reason_code=code, amount=amount, json=json)
         return
     found = chosen(ids, action, up_to)
     if amount is not None:
@@ -174,7 +177,7 @@ def _rule(
     err.print(printable(f"{verdict}: {total(found)}"), markup=False, highlight=False)
     if not yes:
         typer.confirm("Go on?", abort=True, err=True)
-    rule_on_many([each.digest for each in found], verdict, approver, _token(), reason, reason_code=code, json=json)
+    rule_on_many([each.digest for each in found], verdict, approver, token(), reason, reason_code=code, json=json)
 
 
 @app.command()
@@ -319,11 +322,6 @@ def audit_verify(
     from desk.audit import verify
 
     verify(run, json=json)
-
-
-def _token() -> str:
-    """The personal token: from the environment or a hidden prompt, never an argument, which `ps` would show."""
-    return os.environ.get("TOWER_TOKEN") or str(typer.prompt("Your token", hide_input=True, err=True))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
-from control_tower.errors import AuthorityLost, NoAuthority
+from control_tower.errors import AuthorityLost, CapReached, NoAuthority
 from control_tower.nouns import Verdict
 from flows.lanes import find_lane
 from tasks.act import act
@@ -41,4 +41,9 @@ def carry_out(proposal: str) -> str:
     changed, fresh = look_again(leave, find_lane(leave.proposal.lane))
     if fresh:
         open_afresh(proposal, fresh, changed)
-    return void(proposal, changed) if changed else settle(proposal, act(leave))
+    if changed:
+        return void(proposal, changed)
+    try:
+        return settle(proposal, act(leave))
+    except CapReached as cap:
+        return void(proposal, cap.what)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from control_tower.caps import NONE, Caps
 from control_tower.clock import SYSTEM, Clock
-from control_tower.errors import OutcomeUnknown, StoreError
+from control_tower.errors import HandsStopped, OutcomeUnknown, StoreError
 from control_tower.keeping.step import step
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.authorised import Authorised
@@ -15,6 +16,8 @@ from control_tower.nouns import Action, Effect, EffectState, Money, Proposal
 from control_tower.settings import settings
 from control_tower.stores import open_store
 from control_tower.stores.protocol import Standing, Store, StoreEffect
+from tasks.authority import written_authority
+from tasks.tell import tell_of_breakers
 
 SETTLED = (EffectState.confirmed, EffectState.refused)
 
@@ -27,6 +30,8 @@ def act(authorised: Authorised) -> Effect:
     recorded decides; its reply does not.
 
     Raises:
+        CapReached: it would go over a cap; nothing was done.
+        HandsStopped: a breaker of this lane is open; nothing was done.
         OutcomeUnknown: nobody can say yet whether it happened; a later call reads the store again.
     """
     tower = settings()
@@ -35,7 +40,11 @@ def act(authorised: Authorised) -> Effect:
         store = open_store(authorised.proposal.source, tower)
     except StoreError as fault:  # a source without hands: nothing was tried, and nothing will be
         return refuse(ledger, authorised, fault.what)
-    return carry_out(ledger, store, authorised)
+    try:
+        return carry_out(ledger, store, authorised, caps=written_authority().caps)
+    except HandsStopped as stop:
+        tell_of_breakers(ledger, tower)
+        raise stop
 
 
 def refuse(ledger: Ledger, authorised: Authorised, why: str, clock: Clock = SYSTEM) -> Effect:
@@ -47,10 +56,12 @@ def refuse(ledger: Ledger, authorised: Authorised, why: str, clock: Clock = SYST
         return move(ledger, proposal.digest, EffectState.refused, holder=holder, now=clock.now(), detail=why)
 
 
-def carry_out(ledger: Ledger, store: Store, authorised: Authorised, clock: Clock = SYSTEM) -> Effect:
-    """`act`, with the ledger and the store given.
+def carry_out(ledger: Ledger, store: Store, authorised: Authorised, clock: Clock = SYSTEM, caps: Caps = NONE) -> Effect:
+    """`act`, with the ledger, the store and the caps given.
 
     Raises:
+        CapReached: it would go over a cap.
+        HandsStopped: a breaker of this lane is open.
         OutcomeUnknown: another run, or another effect on the same order, goes first.
         StoreError: the store can't be read before anything is tried.
     """
@@ -61,7 +72,7 @@ def carry_out(ledger: Ledger, store: Store, authorised: Authorised, clock: Clock
         return _write_down(ledger, key, holder, clock, state, detail, found, money)
 
     with turn(ledger, proposal.order_id, clock) as mine:
-        effect = intend(ledger, authorised, holder, clock.now())
+        effect = intend(ledger, authorised, holder, clock.now(), caps)
         if effect.state in SETTLED:
             return effect
         # Who finds a try of before must see the store's lag pass, by ticks, before "not found" is believed.

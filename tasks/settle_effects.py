@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from control_tower.errors import StoreError
 from control_tower.ledger import Ledger, open_ledger
+from control_tower.ledger.caps import watch_lanes
 from control_tower.ledger.cases import find_proposal, settle_proposal
 from control_tower.ledger.effects import alarms, open_effects
 from control_tower.nouns import Effect, EffectState, Noun, Proposal
@@ -16,6 +17,8 @@ from control_tower.slack.outbox import Outbox
 from control_tower.slack.parts import Message
 from control_tower.stores import open_store
 from tasks.act import read_again
+from tasks.authority import written_authority
+from tasks.tell import tell_of_breakers
 
 STANDINGS = {EffectState.confirmed: "done", EffectState.refused: "refused"}
 
@@ -44,6 +47,8 @@ def settle_open() -> Settled:
             settled.append(now)
         else:
             unknown.append((effect.key, now.detail))
+    watch_lanes(ledger, written_authority().caps, datetime.now(UTC))
+    tell_of_breakers(ledger, tower)
     swept = Settled(settled=tuple(settled), unknown=tuple(unknown), alarms=tuple(alarms(ledger)))
     outbox = Outbox(ledger.engine)
     outbox.put(list(_notices(swept)))

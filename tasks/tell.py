@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from control_tower.errors import ContractBreach
 from control_tower.keeping.step import step
 from control_tower.ledger import Ledger, open_ledger
+from control_tower.ledger.caps import open_breakers
 from control_tower.ledger.cases import Dossier, dossiers, find_proposal, queue
 from control_tower.nouns import Noun, Proposal
 from control_tower.settings import Settings, settings
@@ -137,6 +138,23 @@ def said(ledger: Ledger, tower: Settings, messages: Sequence[Message]) -> Told:
         left=delivered.left,
         error=delivered.error,
     )
+
+
+def tell_of_breakers(ledger: Ledger, tower: Settings) -> Told:
+    """Tell the channel whose hands are stopped, and why; once for each time."""
+    notices = [
+        notice_message(
+            f"breaker:{row.id}",
+            f"The hands of {row.lane} are stopped",
+            [
+                row.why,
+                "its eyes go on: cases are found and opened",
+                f"`tower breaker close {row.lane}` lets them go on",
+            ],
+        )
+        for row in open_breakers(ledger)
+    ]
+    return said(ledger, tower, notices)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from sqlmodel import col
 from control_tower.errors import NotFound
 from control_tower.ledger.database import Ledger
 from control_tower.ledger.rulings import proposal_row
-from control_tower.ledger.tables import CaseRow, EffectRow, EventRow, ProposalRow, RulingRow
+from control_tower.ledger.tables import BreakerRow, CaseRow, EffectRow, EventRow, ProposalRow, RulingRow
 from control_tower.ledger.waiting import open_again
 from control_tower.nouns import Case, Proposal
 
@@ -288,9 +288,14 @@ def approved(ledger: Ledger) -> list[str]:
 
 
 def approved_and_unsettled(ledger: Ledger) -> list[str]:
-    """The flow runs of proposals that were approved and have not come to an end."""
+    """The flow runs of proposals that were approved and have not come to an end, where hands are not stopped."""
     with ledger.read() as session:
-        statement = select(col(ProposalRow.flow_run_id)).where(col(ProposalRow.standing) == "approved")
+        stopped = select(col(BreakerRow.lane)).where(col(BreakerRow.closed_at).is_(None))
+        statement = (
+            select(col(ProposalRow.flow_run_id))
+            .join(CaseRow, col(CaseRow.id) == col(ProposalRow.case_id))
+            .where(col(ProposalRow.standing) == "approved", col(CaseRow.lane).not_in(stopped))
+        )
         return [run for run in session.scalars(statement) if run]
 
 

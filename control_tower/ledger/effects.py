@@ -12,10 +12,13 @@ from datetime import datetime
 from uuid import uuid4
 
 from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from control_tower.errors import OutcomeUnknown
+from control_tower.caps import NONE, Caps
+from control_tower.errors import CapReached, HandsStopped, OutcomeUnknown
 from control_tower.ledger.authorised import Authorised
+from control_tower.ledger.caps import alone, over_a_cap, stopped
 from control_tower.ledger.database import Ledger, changed
 from control_tower.ledger.tables import EffectRow, EventRow
 from control_tower.nouns import Action, Effect, EffectState, Money
@@ -45,45 +48,71 @@ def _noun(row: EffectRow) -> Effect:
     )
 
 
-def intend(ledger: Ledger, authorised: Authorised, holder: str, now: datetime) -> Effect:
+def intend(ledger: Ledger, authorised: Authorised, holder: str, now: datetime, caps: Caps = NONE) -> Effect:
     """Write down the intent, or find where it stands, and put one's name to it. Needs the turn.
 
     Raises:
         OutcomeUnknown: another effect on the same order is in the air, and goes first.
+        HandsStopped: a breaker of this lane is open, or trips now.
+        CapReached: it would go over a cap.
     """
     proposal = authorised.proposal
     with ledger.write() as session:
-        row = session.get(EffectRow, proposal.digest)
-        if row is None:
-            row = EffectRow(
-                key=proposal.digest,
-                action=proposal.action.value,
-                order_id=proposal.order_id,
-                amount=authorised.money.amount if authorised.money else None,
-                currency=authorised.money.currency if authorised.money else None,
-                state=EffectState.intended.value,
-                intended_at=now,
-                changed_at=now,
-            )
-            session.add(row)
-            session.add(EventRow(subject=f"effect:{row.key}", what="intended", detail=row.action, at=now))
-            session.flush()
-        if row.state not in OPEN:
-            return _noun(row)
-        busy = session.scalars(
-            select(EffectRow).where(
-                col(EffectRow.order_id) == row.order_id,
-                col(EffectRow.key) != row.key,
-                col(EffectRow.state).in_((EffectState.sent.value, EffectState.unknown.value)),
-            )
-        ).first()
-        if busy:
-            raise OutcomeUnknown(
-                f"{busy.action} {busy.key[:12]} on order {row.order_id} is {busy.state}; it goes first",
-                remedy="`tower settle` reads the store again",
-            )
-        row.holder = holder
-        return _noun(row)
+        effect, why = _intended(session, authorised, holder, now, caps)
+    if effect is None:  # raised here, so that a breaker that tripped is written down
+        raise HandsStopped(
+            f"the hands of {proposal.lane} are stopped: {why}",
+            where=f"proposal {proposal.id}",
+            remedy=f"`tower breaker close {proposal.lane}` lets them go on",
+        )
+    return effect
+
+
+def _intended(
+    session: Session, authorised: Authorised, holder: str, now: datetime, caps: Caps
+) -> tuple[Effect | None, str]:
+    """The effect; or None, and why hands are stopped."""
+    proposal = authorised.proposal
+    alone(session)
+    row = session.get(EffectRow, proposal.digest)
+    if row is not None and row.state not in OPEN:
+        return _noun(row), ""
+    if why := stopped(session, proposal.lane, caps, now):
+        return None, why
+    if row is None:
+        row = EffectRow(
+            key=proposal.digest,
+            action=proposal.action.value,
+            order_id=proposal.order_id,
+            amount=authorised.money.amount if authorised.money else None,
+            currency=authorised.money.currency if authorised.money else None,
+            state=EffectState.intended.value,
+            lane=proposal.lane,
+            shop=proposal.shop,
+            customer=proposal.customer,
+            approver=authorised.ruling.approver,
+            intended_at=now,
+            changed_at=now,
+        )
+        if why := over_a_cap(session, row, caps, now):
+            raise CapReached(why, where=f"proposal {proposal.id}")
+        session.add(row)
+        session.add(EventRow(subject=f"effect:{row.key}", what="intended", detail=row.action, at=now))
+        session.flush()
+    busy = session.scalars(
+        select(EffectRow).where(
+            col(EffectRow.order_id) == row.order_id,
+            col(EffectRow.key) != row.key,
+            col(EffectRow.state).in_((EffectState.sent.value, EffectState.unknown.value)),
+        )
+    ).first()
+    if busy:
+        raise OutcomeUnknown(
+            f"{busy.action} {busy.key[:12]} on order {row.order_id} is {busy.state}; it goes first",
+            remedy="`tower settle` reads the store again",
+        )
+    row.holder = holder
+    return _noun(row), ""
 
 
 def move(

@@ -127,8 +127,26 @@ class EffectRow(SQLModel, table=True):
     prior: dict[str, object] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     detail: str = ""
     holder: str = ""  # the run that acts, or acted last
+    lane: str = Field(default="", index=True)
+    shop: str = ""
+    customer: str = Field(default="", index=True)
+    approver: str = Field(default="", index=True)
     intended_at: datetime = Field(sa_column=_moment())
     changed_at: datetime = Field(sa_column=_moment())
+
+
+class BreakerRow(SQLModel, table=True):
+    """One time that a lane's hands were stopped, and by whom they were let go on."""
+
+    __tablename__ = "breakers"
+    id: int | None = Field(default=None, primary_key=True)
+    lane: str = Field(index=True)
+    why: str
+    tripped_by: str = ""  # empty: it tripped by itself
+    tripped_at: datetime = Field(sa_column=_moment())
+    closed_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    closed_by: str = ""
+    closed_why: str = ""
 
 
 class EventRow(SQLModel, table=True):
@@ -151,5 +169,15 @@ class ChainRow(SQLModel, table=True):
     head: str
 
 
-_ROWS: tuple[Any, ...] = (CaseRow, ProposalRow, RulingRow, VoteRow, ApproverRow, EffectRow, EventRow, ChainRow)
+_ROWS: tuple[Any, ...] = (
+    CaseRow,
+    ProposalRow,
+    RulingRow,
+    VoteRow,
+    ApproverRow,
+    EffectRow,
+    BreakerRow,
+    EventRow,
+    ChainRow,
+)
 ALL = [row.__table__ for row in _ROWS]

@@ -13,7 +13,14 @@ from policies.checks import Fault, Place
 
 def faults(written: AuthorityTerms) -> list[Fault]:
     """Everything that the parts have wrong about one another; empty when they are sound."""
-    return [*_zone(written), *_roles(written), *_ladder(written), *_limits(written), *_delegations(written)]
+    return [
+        *_zone(written),
+        *_roles(written),
+        *_ladder(written),
+        *_limits(written),
+        *_delegations(written),
+        *_caps(written),
+    ]
 
 
 def _zone(written: AuthorityTerms) -> Iterator[Fault]:
@@ -27,6 +34,7 @@ def _roles(written: AuthorityTerms) -> Iterator[Fault]:
     named: list[tuple[Place, str]] = [(("limits", at, "role"), one.role) for at, one in enumerate(written.limits)]
     named += [(("delegations", at, "roles"), role) for at, one in enumerate(written.delegations) for role in one.roles]
     named += [(("on_call", role), role) for role in written.on_call]
+    named += [(("closes_breakers", at), role) for at, role in enumerate(written.closes_breakers)]
     named += [
         (("roles", name, "escalates_to"), role.escalates_to)
         for name, role in written.roles.items()
@@ -90,6 +98,16 @@ def _delegations(written: AuthorityTerms) -> Iterator[Fault]:
 
 def _of(written: AuthorityTerms, role: str) -> list[Limit]:
     return [one for one in written.limits if one.role == role]
+
+
+def _caps(written: AuthorityTerms) -> Iterator[Fault]:
+    for at, cap in enumerate(written.written_caps):
+        if not cap.most and cap.effects is None:
+            yield Fault(("caps", at), "a cap without `most` or `effects` caps nothing", "say how much, or how many")
+        if cap.most and cap.action is not Action.refund:
+            yield Fault(("caps", at, "most"), f"a {cap.action} has no amount", "say how many: `effects`")
+    if written.breakers and not written.closes_breakers:
+        yield Fault(("breakers",), "nobody may close a breaker", "name roles in `closes_breakers`")
 
 
 def findings(written: AuthorityTerms, enrolled: frozenset[str] | None = None) -> list[Fault]:

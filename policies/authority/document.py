@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
+from control_tower.caps import Breaker, Cap, Caps, Owner
 from control_tower.nouns import Action, Shop, Verdict
 from policies.business_time import due_after
 from policies.terms import Calendar, Duration, Identifier, InForce, Term
@@ -80,6 +81,32 @@ class Waiting(Term):
     expire_after: Duration
 
 
+Span = Annotated[str, Field(pattern=r"^[1-9]\d{0,3} (minute|hour|day)s?$")]
+
+
+def _span(text: str) -> timedelta:
+    count, _, unit = text.partition(" ")
+    return timedelta(**{f"{unit.rstrip('s')}s": int(count)})
+
+
+class CapTerm(Term):
+    """The most of one action that may be done of one order, customer, approver, lane or of the whole tower."""
+
+    of: Owner
+    action: Action
+    most: Amounts = Field(default={}, description="minor units by currency")
+    effects: int | None = Field(default=None, ge=1, description="how many, whatever they move")
+    within: Span | None = Field(default=None, description="the time just past; all of it when left out")
+
+
+class BreakerTerm(Term):
+    """What stops all hands of a lane until a person lets them go on."""
+
+    when: Literal["begun", "refused", "unknown"]
+    count: int = Field(ge=1)
+    within: Span
+
+
 class AuthorityTerms(Term):
     """The whole file."""
 
@@ -99,6 +126,9 @@ class AuthorityTerms(Term):
     accepted: tuple[str, ...] = Field(default=(), description="what the linter may find here")
     written_reasons: Reasons = Field(alias="reasons")
     slack: Slack = Slack()
+    written_caps: tuple[CapTerm, ...] = Field(default=(), alias="caps")
+    breakers: tuple[BreakerTerm, ...] = ()
+    closes_breakers: tuple[Identifier, ...] = Field(default=(), description="the roles that may close one")
     waiting: Waiting
 
     @property
@@ -109,6 +139,18 @@ class AuthorityTerms(Term):
     def reasons(self, verdict: Verdict) -> dict[str, str]:
         """The reasons that a ruling can have."""
         return self.written_reasons.approve if verdict is Verdict.approve else self.written_reasons.reject
+
+    @cached_property
+    def caps(self) -> Caps:
+        """The most that hands may do, and what stops them."""
+        return Caps(
+            self.reference,
+            tuple(
+                Cap(one.of, one.action, one.most, one.effects, _span(one.within) if one.within else None)
+                for one in self.written_caps
+            ),
+            tuple(Breaker(one.when, one.count, _span(one.within)) for one in self.breakers),
+        )
 
     @cached_property
     def clock(self) -> Shop:

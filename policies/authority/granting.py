@@ -63,6 +63,17 @@ class WrittenAuthority(AuthorityTerms):
                 return Grant(role, delegation.giver if delegation else "")
         raise NoAuthority(f"{person.name} may not rule on a {proposal.action}", where=self.reference)
 
+    def may_close_breakers(self, person: Person, now: datetime) -> None:
+        """Leave to let a lane's hands go on; a role that was lent does not do.
+
+        Raises:
+            NoAuthority: they may not.
+        """
+        self._in_force(now)
+        if not set(person.roles) & set(self.closes_breakers):
+            may = " or ".join(self.closes_breakers)
+            raise NoAuthority(f"{person.name} may not close a breaker", where=self.reference, remedy=f"ask {may}")
+
     def people_for(self, action: Action, money: Money | None) -> int:
         """How many different people an approval takes."""
         found = [
