@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -33,6 +34,13 @@ class Settings(BaseSettings):
         description="key that may refund, or prefect:NAME of a Secret block; without it, no hands",
     )
     stripe_api_url: str | None = Field(default=None, description="another API root, for tests")
+    hands: Literal["vendure"] | None = Field(
+        default=None, description="the store that acts on what folder sources tell of; without it, none does"
+    )
+    vendure_url: str | None = Field(default=None, description="Vendure's Admin API, as in https://shop/admin-api")
+    vendure_key: SecretStr | None = Field(
+        default=None, description="API key whose role reads and updates orders, or prefect:NAME of a Secret block"
+    )
     hostile: int | None = Field(default=None, description="seed of a misbehaving embedded shop, for tests and demos")
     memory_limit: str = Field(default="2GB", description="memory that joins over evidence may use")
 

@@ -36,7 +36,7 @@ from control_tower.pause.form import (
     understood,
 )
 
-TRIES = 20
+TRIES = 60
 _KEY = re.compile(PREFIX + r"(?P<key>[a-z0-9-]+)-(?P<attempt>\d+)-(?P<part>schema|description|response)")
 
 

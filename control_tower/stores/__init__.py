@@ -30,9 +30,15 @@ def open_store(source: str, tower: Settings) -> Store:
         return StripeStore(reveal(tower.stripe_key), tower.stripe_api_url)
     if kind == "stripe":
         raise StoreError("Stripe has no hands without a key: it is for reading only", remedy="set TOWER_STRIPE_KEY")
+    if kind == "folder" and tower.hands == "vendure":
+        from control_tower.stores.vendure import VendureStore
+
+        if tower.vendure_url is None or tower.vendure_key is None:
+            raise StoreError("Vendure has no address or no key", remedy="set TOWER_VENDURE_URL and TOWER_VENDURE_KEY")
+        return VendureStore(tower.vendure_url, reveal(tower.vendure_key))
     raise StoreError(
         f"{source} is for reading only: it has no hands",
-        remedy="carry the action out where the orders live; the ruling is kept",
+        remedy="carry the action out where the orders live, or see TOWER_HANDS; the ruling is kept",
     )
 
 

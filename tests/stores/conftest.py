@@ -9,20 +9,43 @@ import pytest
 
 from control_tower.ledger import Ledger
 from tests.postgres import new_database
-from tests.stores import stands, stripe_services
+from tests.stores import stands, stripe_services, vendure_service
 from tests.stores.stands import Stand
 
 HERE = {"embedded": stands.embedded, "hostile, but quiet": stands.hostile_but_quiet}
-SERVICES = {"stripe-stateful-mock": "mocked_stripe", "localstripe": "careless_stripe"}
+NODE = {"vendure on sql.js": "vendure_on_sqljs"}
+SERVICES = {
+    "vendure on postgresql": "vendure_on_postgres",
+    "stripe-stateful-mock": "mocked_stripe",
+    "localstripe": "careless_stripe",
+}
 
 
-@pytest.fixture(params=[*HERE, *(pytest.param(name, marks=pytest.mark.large) for name in SERVICES)])
+@pytest.fixture(params=[*HERE, *NODE, *(pytest.param(name, marks=pytest.mark.large) for name in SERVICES)])
 def stand(request: pytest.FixtureRequest, tmp_path: Path) -> Stand:
     """One store after the other."""
     if request.param in HERE:
         return HERE[request.param](tmp_path)
-    found: Stand = request.getfixturevalue(SERVICES[request.param])
+    found: Stand = request.getfixturevalue((NODE | SERVICES)[request.param])
     return found
+
+
+@pytest.fixture(scope="session")
+def vendure_on_sqljs(request: pytest.FixtureRequest) -> Iterator[Stand]:
+    """A Vendure that keeps its book in memory."""
+    assert request.config.cache
+    with vendure_service.vendure(request.config.cache.mkdir("vendure")) as server:
+        yield vendure_service.stand(server)
+
+
+@pytest.fixture(scope="session")
+def vendure_on_postgres(request: pytest.FixtureRequest, postgres: str) -> Iterator[Stand]:
+    """A Vendure that pays one payment back several times when it is asked at once."""
+    assert request.config.cache
+    with vendure_service.vendure(
+        request.config.cache.mkdir("vendure"), new_database(postgres), refund_ms=300
+    ) as server:
+        yield vendure_service.stand(server)
 
 
 @pytest.fixture(scope="session")

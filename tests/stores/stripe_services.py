@@ -62,7 +62,7 @@ def stateful_mock(cache: Path) -> Iterator[str]:
             pytest.skip("stripe-stateful-mock needs node and npm")
         asked = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(cache), MOCK]
         _install(asked)
-    port = _free_port()
+    port = free_port()
     with _running(["node", str(program)], {"PORT": str(port)}, port):
         yield f"http://127.0.0.1:{port}"
 
@@ -75,7 +75,7 @@ def localstripe(cache: Path) -> Iterator[str]:
     if not program.exists():
         _install([sys.executable, "-m", "venv", "--clear", str(venv)])
         _install([str(venv / "bin/pip"), "install", "--quiet", LOCAL])
-    port = _free_port()
+    port = free_port()
     with _running([str(venv / "bin/python"), "-m", "localstripe", "--port", str(port), "--from-scratch"], {}, port):
         yield f"http://127.0.0.1:{port}"
 
@@ -86,7 +86,7 @@ def _install(asked: list[str]) -> None:
         pytest.skip(f"can't be installed here: {done.stderr.strip().splitlines()[-1:]}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
