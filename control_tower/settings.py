@@ -41,6 +41,10 @@ class Settings(BaseSettings):
     vendure_key: SecretStr | None = Field(
         default=None, description="API key whose role reads and updates orders, or prefect:NAME of a Secret block"
     )
+    shopify_shop: str | None = Field(default=None, description="the shop, as in https://example.myshopify.com")
+    shopify_token: SecretStr | None = Field(
+        default=None, description="Admin API token that may refund and hold, or prefect:NAME of a Secret block"
+    )
     hostile: int | None = Field(default=None, description="seed of a misbehaving embedded shop, for tests and demos")
     memory_limit: str = Field(default="2GB", description="memory that joins over evidence may use")
 

@@ -30,6 +30,15 @@ def open_store(source: str, tower: Settings) -> Store:
         return StripeStore(reveal(tower.stripe_key), tower.stripe_api_url)
     if kind == "stripe":
         raise StoreError("Stripe has no hands without a key: it is for reading only", remedy="set TOWER_STRIPE_KEY")
+    if kind == "shopify" and tower.shopify_shop is not None and tower.shopify_token is not None:
+        from control_tower.stores.shopify import ShopifyStore
+
+        return ShopifyStore(tower.shopify_shop, reveal(tower.shopify_token))
+    if kind == "shopify":
+        raise StoreError(
+            "Shopify has no hands without a shop and a token: it is for reading only",
+            remedy="set TOWER_SHOPIFY_SHOP and TOWER_SHOPIFY_TOKEN",
+        )
     if kind == "folder" and tower.hands == "vendure":
         from control_tower.stores.vendure import VendureStore
 

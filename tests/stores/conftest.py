@@ -9,11 +9,11 @@ import pytest
 
 from control_tower.ledger import Ledger
 from tests.postgres import new_database
-from tests.stores import stands, stripe_services, vendure_service
+from tests.stores import shopify_stand, stands, stripe_services, vendure_service
 from tests.stores.stands import Stand
 
 HERE = {"embedded": stands.embedded, "hostile, but quiet": stands.hostile_but_quiet}
-NODE = {"vendure on sql.js": "vendure_on_sqljs"}
+NODE = {"vendure on sql.js": "vendure_on_sqljs", "shopify's schema": "shopify"}
 SERVICES = {
     "vendure on postgresql": "vendure_on_postgres",
     "stripe-stateful-mock": "mocked_stripe",
@@ -46,6 +46,14 @@ def vendure_on_postgres(request: pytest.FixtureRequest, postgres: str) -> Iterat
         request.config.cache.mkdir("vendure"), new_database(postgres), refund_ms=300
     ) as server:
         yield vendure_service.stand(server)
+
+
+@pytest.fixture(scope="session")
+def shopify(request: pytest.FixtureRequest) -> Iterator[Stand]:
+    """A stand-in that executes Shopify's published schema."""
+    assert request.config.cache
+    with shopify_stand.stand(request.config.cache.mkdir("shopify")) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
