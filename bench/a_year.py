@@ -1,4 +1,4 @@
-"""The part of bench/policies.py that backtests: a year of kept looks at a million returns, decided again.
+"""The part of bench/rules.py that backtests: a year of kept looks at a million returns, decided again.
 
 Twelve looks, one a month, each at the returns of its last two months, are kept as a run of the lane keeps them;
 then all are decided again as if the return window had been 14 days and not 30. Keeping them is not timed.

@@ -332,10 +332,9 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="tower-bench-") as home:
         words = [str(word) for word in given.at_once]
-        # -P: this folder has a policies.py of its own, which is not the house's.
         subprocess.run(
             [
-                sys.executable, "-P", __file__, "--inside", "--pending", str(given.pending),
+                sys.executable, __file__, "--inside", "--pending", str(given.pending),
                 "--stock", str(given.stock), "--at-once", *words,
             ],
             env=os.environ | {"TOWER_HOME": home, "PREFECT_LOGGING_LEVEL": "ERROR"}, check=True,

@@ -1,6 +1,6 @@
-"""The part of bench/policies.py that is ours: facts to judge, the judge itself, and its conditions for engines.
+"""The part of bench/rules.py that is ours: facts to judge, the judge itself, and its conditions for engines.
 
-Usage: python -P bench/by_judge.py facts|judge|sample FOLDER NUMBER  (-P, or bench/policies.py hides the package)
+Usage: python bench/by_judge.py facts|judge|sample FOLDER NUMBER
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ sweep sends them. What counts is the shop's own book.
 The second column is the plain way over the same schedules: a Prefect task with retries that calls the store.
 
     python bench/faults.py --schedules 2000 --seed 1
+    python bench/faults.py --at vendure-postgres --schedules 100
     python bench/faults.py --only 137                      # one schedule again, told in full
     python bench/faults.py --ledger postgresql+psycopg://tower@127.0.0.1/empty_database
 """
@@ -26,19 +27,18 @@ import signal
 import sqlite3
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from misbehaving import Remote, serve
+from places import NAMES, Embedded, Place, place
 from prefect import task
 from sqlalchemy import event
-from sqlalchemy.orm import Session
 
 from control_tower.clock import Clock
 from control_tower.errors import TowerError
@@ -54,13 +54,10 @@ from control_tower.nouns import Action, EffectState, Money, Proposal, Verdict, d
 from control_tower.server import running_server, use
 from control_tower.settings import Settings
 from control_tower.stores.hostile import HARMFUL_BY_ITSELF, Malice
-from control_tower.stores.shop import EmbeddedShop
-from control_tower.stores.tables import OrderRow, PaymentRow
 from policies.authority import authority
 from tasks.act import carry_out
 
 PAID, ASKED = 3500, 1200
-LAG = 0.08
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 KEY = b"campaign"
 
@@ -79,19 +76,17 @@ class Schedule:
     """Number of the boundary at which the first run dies; 0 for none."""
     jumps: bool
     locked: bool
-
-    @property
-    def order(self) -> str:
-        """Its order."""
-        return f"S{self.seed}"
+    order: str
+    currency: str = "EUR"
 
     @property
     def proposal(self) -> Proposal:
         """Its refund."""
         rests_on: dict[str, Any] = {"refundable_amount": PAID}
+        money = Money(amount=ASKED, currency=self.currency)
         return Proposal(
             case_id=digest_of(self.order)[:16], lane="fulfilment", shop="shop", source="shop", action=Action.refund,
-            order_id=self.order, target=self.order, money=Money(amount=ASKED, currency="EUR"), rests_on=rests_on,
+            order_id=self.order, target=self.order, money=money, rests_on=rests_on,
             evidence=digest_of(rests_on), policy="fulfilment@1", reason="campaign", as_of=None,
         )  # fmt: skip
 
@@ -114,6 +109,7 @@ def draw(seed: int, number: int, boundaries: int) -> Schedule:
         dies_at=dies,
         jumps=chance.random() < 0.4,
         locked=chance.random() < 0.15,
+        order=f"S{seed}",
     )
 
 
@@ -137,9 +133,9 @@ class Boundaries:
 
 @dataclass
 class Campaign:
-    """Where one campaign keeps its state."""
+    """Where one campaign is held and keeps its state."""
 
-    shop: Path
+    place: Place
     ledger_url: str
     address: str
 
@@ -148,9 +144,8 @@ class Campaign:
         return Remote(self.address, KEY, name, boundary)
 
     def refunds(self, order: str) -> list[int]:
-        """The shop's own book."""
-        with contextlib.closing(sqlite3.connect(self.shop)) as book:
-            return [amount for (amount,) in book.execute("SELECT amount FROM refunds WHERE order_id = ?", (order,))]
+        """The store's own book."""
+        return self.place.refunds(order)
 
 
 def forked(work: Callable[[], int]) -> int:
@@ -211,7 +206,7 @@ def disturb(campaign: Campaign, schedule: Schedule, one_run: Callable[..., int])
     exits: list[int] = []
     lockers = []
     if schedule.locked:
-        paths = [campaign.shop]
+        paths = [campaign.place.file] if isinstance(campaign.place, Embedded) else []
         if campaign.ledger_url.startswith("sqlite"):
             paths.append(Path(campaign.ledger_url.removeprefix("sqlite:///")))
         lockers = [forked(lambda path=path: lock_for_a_while(path)) for path in paths]
@@ -229,14 +224,14 @@ def disturb(campaign: Campaign, schedule: Schedule, one_run: Callable[..., int])
 def ours(campaign: Campaign, schedule: Schedule) -> str:
     """What came of a schedule with the ledger."""
     store = campaign.remote(schedule.order)
-    store.open(schedule.seed, schedule.malice, LAG, schedule.careless)
+    store.open(schedule.seed, schedule.malice, campaign.place.lag, schedule.careless)
     exits = disturb(campaign, schedule, our_run)
     store.tell("quiet")
     for again in range(2):
         exits += ended([forked(lambda n=again: our_run(campaign, schedule, 90 + n, 0, locked=False))])
     if 70 in exits:
         return "FAULT OF OURS"
-    time.sleep(LAG)
+    time.sleep(campaign.place.lag)
     store.effects(schedule.proposal.digest, schedule.order)
     doubled = any(malice in HARMFUL_BY_ITSELF for _, malice in store.tell("calls"))
     ledger = Ledger(campaign.ledger_url)
@@ -270,7 +265,7 @@ def plain_run(campaign: Campaign, schedule: Schedule, run: int, dies_at: int, *,
     @task(retries=3, retry_delay_seconds=0, persist_result=False)
     def refund() -> None:
         asked = schedule.proposal
-        store.refund(asked.digest, asked.order_id, Money(amount=ASKED, currency="EUR"), asked.reason)
+        store.refund(asked.digest, asked.order_id, Money(amount=ASKED, currency=schedule.currency), asked.reason)
 
     refund()
     return 0
@@ -281,12 +276,12 @@ def plain(campaign: Campaign, schedule: Schedule) -> str:
     if not schedule.ruled:
         return "nothing done without a ruling"  # as long as nobody starts it
     store = campaign.remote(schedule.order)
-    store.open(schedule.seed, schedule.malice, LAG, schedule.careless)
+    store.open(schedule.seed, schedule.malice, campaign.place.lag, schedule.careless)
     exits = disturb(campaign, schedule, plain_run)
     store.tell("quiet")
     if 0 not in exits:
         exits += ended([forked(lambda: plain_run(campaign, schedule, 90, 0, locked=False))])
-    time.sleep(LAG)
+    time.sleep(campaign.place.lag)
     store.effects(schedule.proposal.digest, schedule.order)
     doubled = any(malice in HARMFUL_BY_ITSELF for _, malice in store.tell("calls"))
     store.tell("close")
@@ -298,16 +293,14 @@ def plain(campaign: Campaign, schedule: Schedule) -> str:
     return "CALLED REFUSED, AND PAID" if paid else "refused, and known"
 
 
-def prepare(folder: Path, ledger_url: str, schedules: list[Schedule]) -> Campaign:
-    """A shop with an order for each schedule, and a ledger in which a person has ruled."""
-    campaign = Campaign(folder / "shop.db", ledger_url, str(folder / "store"))
-    shop = EmbeddedShop(f"sqlite:///{campaign.shop}")
-    with Session(shop.engine) as session, session.begin():
-        for schedule in schedules:
-            common: dict[str, Any] = {"order_id": schedule.order, "observed_at": NOW}
-            session.add(OrderRow(**common, status="approved", placed_at=NOW, currency="EUR", total_amount=PAID))
-            session.add(PaymentRow(**common, payment_id=f"P{schedule.order}", amount=PAID, currency="EUR", paid_at=NOW))
-    shop.engine.dispose()
+def prepare(folder: Path, place: Place, ledger_url: str, schedules: list[Schedule]) -> tuple[Campaign, list[Schedule]]:
+    """An order for each schedule, and a ledger in which a person has ruled."""
+    campaign = Campaign(place, ledger_url, str(folder / "store"))
+    orders = place.orders([schedule.order for schedule in schedules], PAID)
+    schedules = [
+        replace(schedule, order=order, currency=place.currency)
+        for schedule, order in zip(schedules, orders, strict=True)
+    ]
     if ledger_url:
         ledger = Ledger(ledger_url)
         name = f"ana {secrets.token_hex(3)}"
@@ -317,7 +310,7 @@ def prepare(folder: Path, ledger_url: str, schedules: list[Schedule]) -> Campaig
             if schedule.ruled:
                 approve(ledger, schedule.proposal.digest, name, token)
         ledger.engine.dispose()
-    return campaign
+    return campaign, schedules
 
 
 def approve(ledger: Ledger, digest: str, name: str, token: str) -> None:
@@ -333,7 +326,7 @@ def served(campaign: Campaign):  # type: ignore[no-untyped-def]  # noqa: ANN201
     """The campaign's store, in a process of its own."""
     spawn = multiprocessing.get_context("spawn")
     ready = spawn.Event()
-    process = spawn.Process(target=serve, args=(campaign.address, KEY, f"sqlite:///{campaign.shop}", ready))
+    process = spawn.Process(target=serve, args=(campaign.address, KEY, campaign.place.inner, ready))
     process.start()
     try:
         if not ready.wait(60):
@@ -344,12 +337,12 @@ def served(campaign: Campaign):  # type: ignore[no-untyped-def]  # noqa: ANN201
         process.join()
 
 
-def count_boundaries(folder: Path, ledger_url: str) -> int:
+def count_boundaries(folder: Path, place: Place, ledger_url: str) -> int:
     """How many boundaries an undisturbed run passes."""
-    quiet = Schedule(0, True, {Malice.none: 1.0}, False, 1, 0, 0, False, False)
-    campaign = prepare(folder, ledger_url, [quiet])
+    plan = Schedule(0, True, {Malice.none: 1.0}, False, 1, 0, 0, False, False, "S0")
+    campaign, (quiet,) = prepare(folder, place, ledger_url, [plan])
     with served(campaign):
-        campaign.remote(quiet.order).open(0, quiet.malice, LAG, False)
+        campaign.remote(quiet.order).open(0, quiet.malice, place.lag, False)
         counted = folder / "counted"
 
         def count() -> int:
@@ -377,7 +370,7 @@ def run(way: Callable[[Campaign, Schedule], str], campaign: Campaign, schedules:
     return came
 
 
-def beside(folder: Path, schedules: list[Schedule]) -> Counter[str]:
+def beside(folder: Path, place: Place, schedules: list[Schedule]) -> Counter[str]:
     """The same schedules by the plain way, on one Prefect server."""
     from prefect.settings import PREFECT_LOGGING_LEVEL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
 
@@ -388,7 +381,7 @@ def beside(folder: Path, schedules: list[Schedule]) -> Counter[str]:
         running_server(tower, port=0),
         temporary_settings({PREFECT_LOGGING_TO_API_ENABLED: False, PREFECT_LOGGING_LEVEL: "CRITICAL"}),
     ):
-        return run(plain, prepare(folder, "", schedules), schedules)
+        return run(plain, *prepare(folder, place, "", schedules))
 
 
 def main() -> None:
@@ -398,23 +391,34 @@ def main() -> None:
     asked.add_argument("--plain", type=int, default=None, help="schedules for the plain way; as many by default")
     asked.add_argument("--seed", type=int, default=1, help="the first schedule's seed; the others count up")
     asked.add_argument("--only", type=int, help="one schedule's seed")
+    asked.add_argument("--at", choices=NAMES, default="embedded", help="the store that it is held at")
+    asked.add_argument("--cache", default=".pytest_cache/d", help="where servers are installed")
     asked.add_argument("--ledger", default="", help="URL of an empty database; a SQLite file by default")
     given = asked.parse_args()
     os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
-    assert threading.active_count() == 1, "children are forked, so there is one thread"
-    with tempfile.TemporaryDirectory(prefix="faults-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name:
+    cache = Path(given.cache)
+    cache.mkdir(parents=True, exist_ok=True)
+    first = given.seed
+    seeds = [given.only] if given.only else range(first, first + given.schedules)
+    with (
+        tempfile.TemporaryDirectory(prefix="faults-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name,
+        contextlib.ExitStack() as open_,
+    ):
         folder = Path(name)
+        places = {}
         for part in ("count", "ours", "plain"):
             (folder / part).mkdir()
+            # A server holds all three; an embedded shop is a file for each.
+            shared = places.get("count") if given.at != "embedded" else None
+            places[part] = shared or open_.enter_context(place(given.at, folder / part, cache))
         ledger_url = given.ledger or f"sqlite:///{folder / 'ours' / 'ledger.db'}"
-        boundaries = count_boundaries(folder / "count", given.ledger or f"sqlite:///{folder / 'count' / 'ledger.db'}")
-        first = given.seed
-        seeds = [given.only] if given.only else range(first, first + given.schedules)
+        counting = given.ledger or f"sqlite:///{folder / 'count' / 'ledger.db'}"
+        boundaries = count_boundaries(folder / "count", places["count"], counting)
         schedules = [draw(seed, seed - first, boundaries) for seed in seeds]
-        print(f"{len(schedules):,} schedules, seeds {seeds[0]} to {seeds[-1]}, {boundaries} boundaries")
-        mine = run(ours, prepare(folder / "ours", ledger_url, schedules), schedules)
+        print(f"{given.at}: {len(schedules):,} schedules, seeds {seeds[0]} to {seeds[-1]}, {boundaries} boundaries")
+        mine = run(ours, *prepare(folder / "ours", places["ours"], ledger_url, schedules))
         others = schedules[: given.plain] if given.plain is not None else schedules
-        theirs = beside(folder / "plain", others) if others else Counter()
+        theirs = beside(folder / "plain", places["plain"], others) if others else Counter()
     table(schedules, mine, theirs)
     sys.exit(1 if any(outcome.split()[0].isupper() for outcome in mine) else 0)
 

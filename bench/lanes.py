@@ -65,8 +65,7 @@ def own_process(lane: str, folder: Path) -> dict[str, Any]:
     """One lane in a process and a tower of its own, so that its memory is its own."""
     with tempfile.TemporaryDirectory(prefix="tower-bench-") as home:
         done = subprocess.run(
-            # -P: this folder has a policies.py of its own, which is not the house's.
-            [sys.executable, "-P", __file__, "--lane", lane, "--folder", str(folder)],
+            [sys.executable, __file__, "--lane", lane, "--folder", str(folder)],
             env=os.environ | {"TOWER_HOME": home}, stdout=subprocess.PIPE, check=True,
         )  # fmt: skip
     answer: dict[str, Any] = json.loads(done.stdout.decode().splitlines()[-1])

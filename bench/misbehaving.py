@@ -6,6 +6,7 @@ import multiprocessing
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing.connection import Client, Connection, Listener
 from typing import Any
@@ -14,7 +15,7 @@ from control_tower.clock import Clock
 from control_tower.errors import OutcomeUnknown, StoreBusy, StoreError
 from control_tower.nouns import Money
 from control_tower.stores.hostile import HostileStore, Malice
-from control_tower.stores.protocol import Abilities, StoreEffect
+from control_tower.stores.protocol import Abilities, Store, StoreEffect
 from control_tower.stores.shop import EmbeddedShop
 
 # Ninety seconds of silence take as long as twenty milliseconds: who is killed meanwhile is killed all the same.
@@ -22,8 +23,31 @@ BRIEF = Clock(now=lambda: datetime.now(UTC), ticks=time.monotonic, sleep=lambda 
 KINDS = {kind.__name__: kind for kind in (StoreError, OutcomeUnknown, StoreBusy)}
 
 
-def serve(address: str, key: bytes, shop_url: str, ready: Any) -> None:
-    """Serve hostile stores over one shop, each under a name, until killed."""
+@dataclass(frozen=True)
+class Inner:
+    """The store that is lied about: which kind, where, and with which key."""
+
+    kind: str
+    url: str
+    key: str = ""
+
+    def store(self) -> Store:
+        """Open it."""
+        match self.kind:
+            case "stripe":
+                from control_tower.stores.stripe import StripeStore
+
+                return StripeStore(self.key, self.url)
+            case "vendure":
+                from control_tower.stores.vendure import VendureStore
+
+                return VendureStore(self.url, self.key)
+            case _:
+                return EmbeddedShop(self.url)
+
+
+def serve(address: str, key: bytes, inner: Inner, ready: Any) -> None:
+    """Serve hostile stores over one store, each under a name, until killed."""
     stores: dict[str, HostileStore] = {}
     with Listener(address, "AF_UNIX", authkey=key, backlog=64) as listener:
         ready.set()
@@ -32,22 +56,22 @@ def serve(address: str, key: bytes, shop_url: str, ready: Any) -> None:
                 connection = listener.accept()
             except (OSError, EOFError, multiprocessing.AuthenticationError):
                 continue  # a caller that was killed while it knocked
-            threading.Thread(target=_answer, args=(connection, stores, shop_url), daemon=True).start()
+            threading.Thread(target=_answer, args=(connection, stores, inner), daemon=True).start()
 
 
-def _answer(connection: Connection, stores: dict[str, HostileStore], shop_url: str) -> None:
+def _answer(connection: Connection, stores: dict[str, HostileStore], inner: Inner) -> None:
     try:
         while True:
             name, method, arguments = connection.recv()
-            connection.send(_do(stores, shop_url, name, method, arguments))
+            connection.send(_do(stores, inner, name, method, arguments))
     except (EOFError, OSError):
         return
 
 
-def _do(stores: dict[str, HostileStore], shop_url: str, name: str, method: str, arguments: tuple[Any, ...]) -> Any:
+def _do(stores: dict[str, HostileStore], inner: Inner, name: str, method: str, arguments: tuple[Any, ...]) -> Any:
     if method == "open":
         seed, mix, lag, careless = arguments
-        stores[name] = HostileStore(EmbeddedShop(shop_url), seed, mix, lag, BRIEF, careless=careless)
+        stores[name] = HostileStore(inner.store(), seed, mix, lag, BRIEF, careless=careless)
         return None
     store = stores[name]
     if method == "quiet":

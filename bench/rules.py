@@ -6,7 +6,7 @@ extrapolated from it. Then a year of kept looks at a million returns is decided 
 Read the ratios; seconds differ from machine to machine.
 
     python -m venv engines && engines/bin/pip install zen-engine ezrules
-    python bench/policies.py [--rows 1000000] [--sample 20000] [--engines engines/bin/python]
+    python bench/rules.py [--rows 1000000] [--sample 20000] [--engines engines/bin/python]
 """
 
 from __future__ import annotations
@@ -26,12 +26,8 @@ ROUNDS = 3  # turns, and rounds in each: what else the machine does then falls o
 
 
 def part(python: str, script: str, *arguments: object, **environment: str) -> dict[str, Any]:
-    """One part in a process of its own, so that its memory is its own.
-
-    With -P where it is our Python: in this folder, `policies` would be this very file.
-    """
-    safe = ["-P"] if python == sys.executable else []
-    command = [python, *safe, str(HERE / script), *map(str, arguments)]
+    """One part in a process of its own, so that its memory is its own."""
+    command = [python, str(HERE / script), *map(str, arguments)]
     done = subprocess.run(command, env=os.environ | environment, stdout=subprocess.PIPE, check=True)
     answer: dict[str, Any] = json.loads(done.stdout.decode().splitlines()[-1])
     return answer
