@@ -236,11 +236,12 @@ def deploy(
 def demo(
     orders: Annotated[int, typer.Option(help="How many orders the shop gets.")] = 2000,
     home: Annotated[Path | None, typer.Option(help="Where the demo keeps its state; made anew.")] = None,
+    hostile: Annotated[bool, typer.Option("--hostile", help="Act at a store that lies, too.")] = False,
 ) -> None:
     """Fill a shop, run the lane, approve a refund, reject a reship, and show the money moved once."""
     from desk.demo import run_demo
 
-    run_demo(orders, home)
+    run_demo(orders, home, hostile=hostile)
 
 
 @contracts.command("test")

@@ -22,13 +22,15 @@ from desk.run import run_lane
 from desk.show import out
 
 MARK = ".demo"
+LIES = 10
+"""So many refunds are approved at a store that lies."""
 
 
 class DemoFailed(TowerError):
     """The demo did not show what it exists to show."""
 
 
-def run_demo(orders: int, home: Path | None) -> None:
+def run_demo(orders: int, home: Path | None, *, hostile: bool = False) -> None:
     """Fill a shop, run the lane, approve one refund, reject one reship, prove the money moved once.
 
     Raises:
@@ -56,6 +58,12 @@ def run_demo(orders: int, home: Path | None) -> None:
         rule_on(reship.id, "reject", "demo approver", token, "the carrier has found the parcel", json=False)
         show_effects(json=False)
         _prove(tower, refund, reship)
+        if hostile:
+            from desk.demo_hostile import act_on_a_store_that_lies
+
+            waiting = [each for each in _waiting(ledger) if each.action is Action.refund][:LIES]
+            _say(f"Approve {len(waiting)} refunds more, at a store that loses, lies and doubles")
+            act_on_a_store_that_lies(ledger, waiting, "demo approver", token)
         _say("6. What was kept, and where")
         _kept(tower, ledger)
         out.print(f"Prefect's own view, while `tower up` runs: {server.ui}", markup=False)
@@ -80,9 +88,12 @@ def _fresh(home: Path) -> Settings:
     return settings()
 
 
+def _waiting(ledger: Ledger) -> list[Proposal]:
+    return [Proposal.model_validate(row.body) for row in waiting_proposals(ledger)]
+
+
 def _first(ledger: Ledger, action: Action) -> Proposal:
-    for row in waiting_proposals(ledger):
-        proposal = Proposal.model_validate(row.body)
+    for proposal in _waiting(ledger):
         if proposal.action is action:
             return proposal
     raise DemoFailed(f"no {action} was proposed", remedy="use more --orders")

@@ -175,13 +175,16 @@ def resume(flow_run_id: UUID | str) -> Wake:
 
 
 def _ask_to_resume(client: SyncPrefectClient, run: UUID) -> OrchestrationResult[Any] | None:
-    """What the server says; None when its SQLite was busy just then, which is soon over.
+    """What the server says; None when it was too busy to answer just then, which is soon over.
 
     Prefect's client would wait for some seconds before it asked again.
     """
     http = client._client
     request = http.build_request("POST", f"/flow_runs/{run}/resume", json={"run_input": None})
-    response = httpx.Client.send(http, request)
+    try:
+        response = httpx.Client.send(http, request)
+    except httpx.TimeoutException:
+        return None  # whether it was heard is seen by looking again
     if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
         return None
     if response.is_error:

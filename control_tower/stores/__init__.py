@@ -53,8 +53,8 @@ def open_store(source: str, tower: Settings) -> Store:
 
 @lru_cache(maxsize=4)
 def _misbehaving(url: str, seed: int) -> Store:
-    """One for each process, so that what it does late is done."""
-    from control_tower.stores.hostile import HostileStore
+    """One for each process, so that what it does late is done; it tries nobody's patience by being slow."""
+    from control_tower.stores.hostile import MIX, HostileStore, Malice
     from control_tower.stores.shop import EmbeddedShop
 
-    return HostileStore(EmbeddedShop(url), seed)
+    return HostileStore(EmbeddedShop(url), seed, MIX | {Malice.slow: 0.0})
