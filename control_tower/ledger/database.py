@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Engine, Result, create_engine, event
+from sqlalchemy import DateTime, Dialect, Engine, Result, Table, create_engine, event, inspect
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
@@ -62,6 +62,21 @@ class Ledger:
             # A deferred transaction could read, wait, and then fail to write; this one waits first.
             event.listen(self.engine, "begin", _begin_immediate)
         SQLModel.metadata.create_all(self.engine, tables=tables.ALL)
+        self._is_of_this_release(tables.ALL)
+
+    def _is_of_this_release(self, expected: Sequence[Table]) -> None:
+        """Refuse, before anything is read, a ledger whose tables lack columns that this release needs."""
+        found = inspect(self.engine)
+        for table in expected:
+            lacking = {column.name for column in table.columns} - {
+                each["name"] for each in found.get_columns(table.name)
+            }
+            if lacking:
+                raise LedgerError(
+                    f"its table {table.name} has no {', '.join(sorted(lacking))}: another release made it",
+                    where=self.engine.url.render_as_string(hide_password=True),
+                    remedy="name an empty database in TOWER_LEDGER_URL, or move this one away; it is not migrated yet",
+                )
 
     @contextmanager
     def write(self) -> Iterator[Session]:

@@ -140,3 +140,29 @@ def test_stripe_has_hands_only_with_a_key(monkeypatch: pytest.MonkeyPatch) -> No
     store: Any = open_store("stripe:/exports", settings())
     assert set(store.abilities.actions) == {"refund"}
     assert not said_in(repr(vars(store)))
+
+
+@pytest.mark.parametrize(
+    ("source", "without", "hands"),
+    [
+        ("shopify:/payloads", "reading only", {"SHOPIFY_SHOP": "https://x.myshopify.com", "SHOPIFY_TOKEN": "shopify"}),
+        ("folder:/exports", "no address or no key", {"VENDURE_URL": "http://127.0.0.1:9", "VENDURE_KEY": "block"}),
+    ],
+)
+def test_a_store_has_hands_only_with_an_address_and_a_key_and_shows_neither_in_an_error(
+    source: str, without: str, hands: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOWER_HANDS", "vendure")
+    with pytest.raises(StoreError, match=without):
+        open_store(source, settings())
+    for name, value in hands.items():
+        monkeypatch.setenv(f"TOWER_{name}", PLANTED.get(value, value))
+    tower = settings()
+    store: Any = open_store(source, tower)
+    assert "refund" in store.abilities.actions
+    assert not said_in(f"{vars(store)!r} {tower!r} {tower.model_dump_json()}")
+
+
+def test_a_folder_alone_has_no_hands() -> None:
+    with pytest.raises(StoreError, match="reading only"):
+        open_store("folder:/exports", settings())
