@@ -34,13 +34,15 @@ class Settings(BaseSettings):
         description="key that may refund, or prefect:NAME of a Secret block; without it, no hands",
     )
     stripe_api_url: str | None = Field(default=None, description="another API root, for tests")
-    hands: Literal["vendure"] | None = Field(
+    hands: Literal["vendure", "medusa"] | None = Field(
         default=None, description="the store that acts on what folder sources tell of; without it, none does"
     )
     vendure_url: str | None = Field(default=None, description="Vendure's Admin API, as in https://shop/admin-api")
     vendure_key: SecretStr | None = Field(
         default=None, description="API key whose role reads and updates orders, or prefect:NAME of a Secret block"
     )
+    medusa_url: str | None = Field(default=None, description="a Medusa shop, as in https://shop.example")
+    medusa_key: SecretStr | None = Field(default=None, description="secret API key, or prefect:NAME of a Secret block")
     shopify_shop: str | None = Field(default=None, description="the shop, as in https://example.myshopify.com")
     shopify_token: SecretStr | None = Field(
         default=None, description="Admin API token that may refund and hold, or prefect:NAME of a Secret block"

@@ -45,6 +45,12 @@ def open_store(source: str, tower: Settings) -> Store:
         if tower.vendure_url is None or tower.vendure_key is None:
             raise StoreError("Vendure has no address or no key", remedy="set TOWER_VENDURE_URL and TOWER_VENDURE_KEY")
         return VendureStore(tower.vendure_url, reveal(tower.vendure_key))
+    if kind == "folder" and tower.hands == "medusa":
+        from control_tower.stores.medusa import MedusaStore
+
+        if tower.medusa_url is None or tower.medusa_key is None:
+            raise StoreError("Medusa has no address or no key", remedy="set TOWER_MEDUSA_URL and TOWER_MEDUSA_KEY")
+        return MedusaStore(tower.medusa_url, reveal(tower.medusa_key))
     raise StoreError(
         f"{source} is for reading only: it has no hands",
         remedy="carry the action out where the orders live, or see TOWER_HANDS; the ruling is kept",

@@ -9,13 +9,14 @@ import pytest
 
 from control_tower.ledger import Ledger
 from tests.postgres import new_database
-from tests.stores import shopify_stand, stands, stripe_services, vendure_service
+from tests.stores import medusa_service, shopify_stand, stands, stripe_services, vendure_service
 from tests.stores.stands import Stand
 
 HERE = {"embedded": stands.embedded, "hostile, but quiet": stands.hostile_but_quiet}
 NODE = {"vendure on sql.js": "vendure_on_sqljs", "shopify's schema": "shopify"}
 SERVICES = {
     "vendure on postgresql": "vendure_on_postgres",
+    "medusa": "medusa",
     "stripe-stateful-mock": "mocked_stripe",
     "localstripe": "careless_stripe",
 }
@@ -46,6 +47,14 @@ def vendure_on_postgres(request: pytest.FixtureRequest, postgres: str) -> Iterat
         request.config.cache.mkdir("vendure"), new_database(postgres), refund_ms=300
     ) as server:
         yield vendure_service.stand(server)
+
+
+@pytest.fixture(scope="session")
+def medusa(request: pytest.FixtureRequest, postgres: str) -> Iterator[Stand]:
+    """A Medusa, whose 400 can lie."""
+    assert request.config.cache
+    with medusa_service.medusa(request.config.cache.mkdir("medusa"), new_database(postgres)) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

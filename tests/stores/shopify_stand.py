@@ -28,6 +28,7 @@ import pytest
 from control_tower.stores.protocol import Store
 from control_tower.stores.shopify import ShopifyStore
 from control_tower.stores.shopify_api import VERSION
+from tests.stores.stripe_services import one_at_a_time
 
 TOKEN = "shpat_planted0123456789"
 PACKAGE = "@shopify/dev-mcp@1.16.0"
@@ -37,6 +38,13 @@ def published_schema(cache: Path) -> Any:
     """The Admin API's schema, from the package in which Shopify publishes it; skips where it can't be had."""
     graphql = pytest.importorskip("graphql", reason="graphql-core is not installed")
     file = cache / f"package/dist/data/admin_{VERSION}.json.gz"
+    with one_at_a_time(cache):
+        _fetch(cache, file)
+    content = json.loads(gzip.decompress(file.read_bytes()))
+    return graphql.build_client_schema(content.get("data", content), assume_valid=True)
+
+
+def _fetch(cache: Path, file: Path) -> None:
     if not file.exists():
         if not shutil.which("npm"):
             pytest.skip("Shopify's schema is in an npm package, and npm is not here")
@@ -46,8 +54,6 @@ def published_schema(cache: Path) -> Any:
         if done.returncode:
             pytest.skip(f"Shopify's schema could not be had: {done.stderr.strip().splitlines()[-1:]}")
         shutil.unpack_archive(cache / done.stdout.strip(), cache)
-    content = json.loads(gzip.decompress(file.read_bytes()))
-    return graphql.build_client_schema(content.get("data", content), assume_valid=True)
 
 
 @dataclass

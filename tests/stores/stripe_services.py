@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import socket
@@ -54,14 +55,23 @@ class StripeStand:
 
 
 @contextlib.contextmanager
+def one_at_a_time(cache: Path) -> Iterator[None]:
+    """Two halves of a test run install nothing side by side."""
+    with (cache / "installing.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
 def stateful_mock(cache: Path) -> Iterator[str]:
     """URL of stripe-stateful-mock: keys are remembered, rules are kept."""
     program = cache / "node_modules/stripe-stateful-mock/dist/cli.js"
-    if not program.exists():
-        if not (shutil.which("npm") and shutil.which("node")):
-            pytest.skip("stripe-stateful-mock needs node and npm")
-        asked = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(cache), MOCK]
-        _install(asked)
+    with one_at_a_time(cache):
+        if not program.exists():
+            if not (shutil.which("npm") and shutil.which("node")):
+                pytest.skip("stripe-stateful-mock needs node and npm")
+            asked = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(cache), MOCK]
+            _install(asked)
     port = free_port()
     with _running(["node", str(program)], {"PORT": str(port)}, port):
         yield f"http://127.0.0.1:{port}"
@@ -72,9 +82,10 @@ def localstripe(cache: Path) -> Iterator[str]:
     """URL of localstripe: no keys are remembered, and any amount is paid back."""
     venv = cache / "venv"
     program = venv / "bin/localstripe"
-    if not program.exists():
-        _install([sys.executable, "-m", "venv", "--clear", str(venv)])
-        _install([str(venv / "bin/pip"), "install", "--quiet", LOCAL])
+    with one_at_a_time(cache):
+        if not program.exists():
+            _install([sys.executable, "-m", "venv", "--clear", str(venv)])
+            _install([str(venv / "bin/pip"), "install", "--quiet", LOCAL])
     port = free_port()
     with _running([str(venv / "bin/python"), "-m", "localstripe", "--port", str(port), "--from-scratch"], {}, port):
         yield f"http://127.0.0.1:{port}"

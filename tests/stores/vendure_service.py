@@ -20,7 +20,7 @@ from sqlalchemy import make_url
 
 from control_tower.stores.protocol import Store
 from control_tower.stores.vendure import VendureStore
-from tests.stores.stripe_services import free_port
+from tests.stores.stripe_services import free_port, one_at_a_time
 
 HERE = Path(__file__).parent / "vendure"
 PATIENCE = 90.0
@@ -28,7 +28,11 @@ PATIENCE = 90.0
 
 def install(cache: Path) -> Path:
     """The folder in which Vendure is installed, as its lock file says; skips where it can't be."""
-    folder = cache / f"vendure-{(HERE / 'package-lock.json').stat().st_size}"
+    with one_at_a_time(cache):
+        return _installed(cache / f"vendure-{(HERE / 'package-lock.json').stat().st_size}")
+
+
+def _installed(folder: Path) -> Path:
     if not (folder / "complete").exists():
         if not (shutil.which("npm") and shutil.which("node")):
             pytest.skip("Vendure needs node and npm")
