@@ -10,20 +10,25 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
-from control_tower.errors import OutcomeUnknown, StoreBusy, StoreError
+from control_tower.errors import OutcomeUnknown, StoreError
 from control_tower.nouns import Money, as_json
 from control_tower.stores import shopify_api as api
 from control_tower.stores.protocol import HANDS, Abilities, Standing, StoreEffect
+from control_tower.stores.web import (
+    SETTLES_WITHIN,
+    TIMEOUT,
+    Web,
+    acting,
+    in_minor,
+    in_units,
+    is_marked,
+    marked,
+    reading,
+    recorded,
+)
 
-if TYPE_CHECKING:
-    import httpx
-
-TIMEOUT = 20.0
-SETTLES_WITHIN = 30.0
-"""Seconds: longer than any call of ours may take, so that none is still on its way."""
-MARK = "tower:"
 HOLDABLE = ("OPEN", "ON_HOLD", "SCHEDULED")
 STANDINGS = {"SUCCESS": Standing.done, "FAILURE": Standing.failed, "ERROR": Standing.failed}
 
@@ -37,13 +42,10 @@ class ShopifyStore:
     """
 
     def __init__(self, shop: str, token: str, settles_within: float = SETTLES_WITHIN, timeout: float = TIMEOUT) -> None:
-        import httpx
-
         self.settles_within = settles_within
         self.url = f"{shop.rstrip('/')}/admin/api/{api.VERSION}/graphql.json"
-        self.http: httpx.Client = httpx.Client(
-            timeout=timeout, headers={"X-Shopify-Access-Token": token}, trust_env=False
-        )
+        remedy = "docs/stores.md names the scopes"
+        self.web = Web("Shopify", remedy, timeout, headers={"X-Shopify-Access-Token": token})
 
     @property
     def abilities(self) -> Abilities:
@@ -80,7 +82,7 @@ class ShopifyStore:
         if order is None:
             return None
         left = sum((_left(order, each) for each in _payments(order)), Decimal(0))
-        return _money(left, order["currencyCode"])
+        return in_minor(left, order["currencyCode"])
 
     def refund(self, key: str, order_id: str, money: Money, reason: str, return_id: str | None = None) -> StoreEffect:
         """Refund one payment of the order; never more than was paid.
@@ -93,7 +95,7 @@ class ShopifyStore:
         if not order["currencyCode"] == order["presentmentCurrencyCode"] == money.currency:
             paid = f"{order['presentmentCurrencyCode']} in a shop of {order['currencyCode']}"
             raise StoreError(f"was paid in {paid}; {money} is refunded in Shopify", where=where)
-        amount = _decimal(money)
+        amount = in_units(money)
         parent = next((each for each in _payments(order) if _left(order, each) >= amount), None)
         if parent is None or amount <= 0:
             raise StoreError(f"no single payment has {money} left", where=where, remedy="refund it in Shopify")
@@ -102,7 +104,7 @@ class ShopifyStore:
             "amount": str(amount),
         }  # fmt: skip
         given = {
-            "orderId": order["id"], "note": f"{MARK}{key} {reason}"[:500], "notify": False,
+            "orderId": order["id"], "note": marked(key, reason), "notify": False,
             "transactions": [transaction],
         }  # fmt: skip
         self._act(api.REFUND, {"input": given, "key": key}, where, "refundCreate")
@@ -172,16 +174,7 @@ class ShopifyStore:
         self._act(api.LOG, {"metafields": [field]}, where, "metafieldsSet")
 
     def _recorded(self, key: str, order_id: str, where: str) -> StoreEffect:
-        """What came of an action, by the book."""
-        try:
-            found = self.effects(key, order_id)
-        except StoreError as fault:
-            raise OutcomeUnknown(f"can't be read back: {fault.what}", where=where) from fault
-        if not found:
-            raise OutcomeUnknown("Shopify said yes and shows nothing", where=where)
-        if found[-1].standing is Standing.failed:
-            raise StoreError(f"Shopify recorded it as {found[-1].state}", where=where)
-        return found[-1]
+        return recorded(self, "Shopify", key, order_id, where)
 
     def _order(self, order_id: str) -> dict[str, Any]:
         order = self._read(order_id)
@@ -192,62 +185,19 @@ class ShopifyStore:
     def _read(self, order_id: str) -> dict[str, Any] | None:
         if not (order_id.isascii() and order_id.isdecimal()):
             return None
-        try:
-            data = self._ask(api.ORDER, {"id": f"gid://shopify/Order/{order_id}"})
-        except OutcomeUnknown as fault:
-            raise StoreError(f"Shopify can't be read: {fault.what}", where=f"order {order_id}") from None
+        with reading("Shopify", f"order {order_id}"):
+            data = self.web.graphql(self.url, api.ORDER, {"id": f"gid://shopify/Order/{order_id}"})
         order: dict[str, Any] | None = data["order"]
         return order
 
     def _act(self, mutation: str, given: dict[str, Any], where: str, field: str) -> None:
-        try:
-            result = self._ask(mutation, given)[field]
-        except StoreError as fault:
-            raise type(fault)(fault.what, where=where, remedy=fault.remedy) from None
+        with acting(where):
+            result = self.web.graphql(self.url, mutation, given)[field]
         if result is None:
             raise OutcomeUnknown("Shopify answered with nothing", where=where)
         if result["userErrors"]:
             told = "; ".join(str(each["message"]) for each in result["userErrors"])[:300]
             raise StoreError(f"Shopify refuses: {told}", where=where)
-
-    def _ask(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-        """One call.
-
-        Raises:
-            StoreError: it was refused before anything was done.
-            OutcomeUnknown: no answer, or one that says nothing.
-        """
-        import httpx
-
-        try:
-            answer = self.http.post(self.url, json={"query": query, "variables": variables})
-        except httpx.HTTPError as fault:
-            raise OutcomeUnknown(f"Shopify gave no answer: {type(fault).__name__}") from None
-        if answer.status_code in (401, 402, 403, 404, 423):
-            raise StoreError(f"Shopify refuses the token, or the shop ({answer.status_code})", remedy="docs/stores.md")
-        if answer.status_code == 429:
-            raise StoreBusy("Shopify asks us to come again later")
-        return _data_of(answer)
-
-
-def _data_of(answer: httpx.Response) -> dict[str, Any]:
-    try:
-        content = answer.json()
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise OutcomeUnknown(f"Shopify answered {answer.status_code} and no JSON")
-    errors = content.get("errors") or []
-    listed = errors if isinstance(errors, list) else [{"message": errors}]
-    codes = {str((each.get("extensions") or {}).get("code", "")) for each in listed if isinstance(each, dict)}
-    if "THROTTLED" in codes:
-        raise StoreBusy("Shopify asks us to come again later")
-    if "ACCESS_DENIED" in codes:
-        raise StoreError("Shopify refuses: the token lacks a scope", remedy="docs/stores.md names the scopes")
-    data = content.get("data")
-    if errors or not isinstance(data, dict):
-        raise OutcomeUnknown(f"Shopify failed inside: {', '.join(sorted(codes - {''})) or answer.status_code}")
-    return data
 
 
 def _cannot(what: str) -> NoReturn:
@@ -279,24 +229,10 @@ def _left(order: dict[str, Any], payment: dict[str, Any]) -> Decimal:
     return max(_amount(payment) - sum(back, Decimal(0)), Decimal(0))
 
 
-def _digits(currency: str) -> int:
-    from babel.numbers import get_currency_precision
-
-    return int(get_currency_precision(currency))
-
-
-def _money(amount: Decimal, currency: str) -> Money:
-    return Money(amount=int(amount.scaleb(_digits(currency)).to_integral_value()), currency=currency)
-
-
-def _decimal(money: Money) -> Decimal:
-    return Decimal(money.amount).scaleb(-_digits(money.currency))
-
-
 def _refunds(order: dict[str, Any], order_id: str, key: str) -> list[StoreEffect]:
     found = []
     for each in order["refunds"]:
-        if str(each["note"] or "").split(" ", 1)[0] != f"{MARK}{key}":
+        if not is_marked(each["note"], key):
             continue
         moves = each["transactions"]["nodes"]
         standings = [STANDINGS.get(move["status"], Standing.pending) for move in moves]
@@ -308,12 +244,12 @@ def _refunds(order: dict[str, Any], order_id: str, key: str) -> list[StoreEffect
         found.append(
             StoreEffect(
                 key=key, action="refund", reference=each["id"], order_id=order_id,
-                money=_money(total, order["currencyCode"]),
+                money=in_minor(total, order["currencyCode"]),
                 state=", ".join(sorted({move["status"].lower() for move in moves})) or "no transaction",
                 standing=worst if moves else Standing.pending,
                 prior={
                     "parent": parent["id"] if parent else "",
-                    "paid_amount": _money(_amount(parent), order["currencyCode"]).amount if parent else 0,
+                    "paid_amount": in_minor(_amount(parent), order["currencyCode"]).amount if parent else 0,
                 },
                 at=datetime.fromisoformat(each["createdAt"]),
             )

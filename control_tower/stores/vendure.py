@@ -9,20 +9,14 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from control_tower.errors import OutcomeUnknown, StoreBusy, StoreError
+from control_tower.errors import StoreError
 from control_tower.nouns import Money, as_json
 from control_tower.stores import vendure_api as api
 from control_tower.stores.protocol import HANDS, Abilities, Standing, StoreEffect
+from control_tower.stores.web import MARK, SETTLES_WITHIN, TIMEOUT, Web, acting, is_marked, marked, reading, recorded
 
-if TYPE_CHECKING:
-    import httpx
-
-TIMEOUT = 20.0
-SETTLES_WITHIN = 30.0
-"""Seconds: longer than any call of ours may take, so that none is still on its way."""
-MARK = "tower:"
 STANDINGS = {"Settled": Standing.done, "Failed": Standing.failed}
 GONE = ("Shipped", "Delivered")
 
@@ -37,11 +31,8 @@ class VendureStore:
     """
 
     def __init__(self, url: str, key: str, settles_within: float = SETTLES_WITHIN, timeout: float = TIMEOUT) -> None:
-        import httpx
-
-        self.settles_within = settles_within
-        self.http: httpx.Client = httpx.Client(timeout=timeout, headers={"vendure-api-key": key}, trust_env=False)
-        self.url = url
+        self.settles_within, self.url = settles_within, url
+        self.web = Web("Vendure", "see TOWER_VENDURE_KEY", timeout, headers={"vendure-api-key": key})
 
     @property
     def abilities(self) -> Abilities:
@@ -96,7 +87,7 @@ class VendureStore:
             raise StoreError(f"no single payment has {money} left", where=where, remedy="refund it in Vendure")
         asked = {
             # Without the last three it fails on a column that may not be null; they are deprecated all the same.
-            "paymentId": payment["id"], "amount": money.amount, "reason": f"{MARK}{key} {reason}"[:500],
+            "paymentId": payment["id"], "amount": money.amount, "reason": marked(key, reason),
             "lines": [], "shipping": 0, "adjustment": 0,
         }  # fmt: skip
         self._act(api.REFUND, {"input": asked}, where, "refundOrder", "Refund")
@@ -188,16 +179,7 @@ class VendureStore:
         self._act(api.LOG, given, where, "setOrderCustomFields", "Order")
 
     def _recorded(self, key: str, order_id: str, where: str) -> StoreEffect:
-        """What came of an action, by the book."""
-        try:
-            found = self.effects(key, order_id)
-        except StoreError as fault:
-            raise OutcomeUnknown(f"can't be read back: {fault.what}", where=where) from fault
-        if not found:
-            raise OutcomeUnknown("Vendure said yes and shows nothing", where=where)
-        if found[-1].standing is Standing.failed:
-            raise StoreError(f"Vendure recorded it as {found[-1].state}", where=where)
-        return found[-1]
+        return recorded(self, "Vendure", key, order_id, where)
 
     def _order(self, order_id: str) -> dict[str, Any]:
         order = self._read(order_id)
@@ -207,60 +189,18 @@ class VendureStore:
 
     def _read(self, order_id: str) -> dict[str, Any] | None:
         """The order of a code; None when there is none."""
-        try:
-            data = self._ask(api.ORDER, {"code": order_id})
-        except OutcomeUnknown as fault:
-            raise StoreError(f"Vendure can't be read: {fault.what}", where=f"order {order_id}") from None
+        with reading("Vendure", f"order {order_id}"):
+            data = self.web.graphql(self.url, api.ORDER, {"code": order_id})
         items: list[dict[str, Any]] = data["orders"]["items"]
         return items[0] if len(items) == 1 else None
 
     def _act(self, mutation: str, given: dict[str, Any], where: str, field: str, good: str) -> None:
-        try:
-            result = self._ask(mutation, given)[field]
-        except StoreError as fault:
-            raise type(fault)(fault.what, where=where, remedy=fault.remedy) from None
+        with acting(where):
+            result = self.web.graphql(self.url, mutation, given)[field]
         if result is None or result["__typename"] != good:
             said = result or {}
             told = f"{said.get('errorCode', 'nothing')}: {said.get('message', '')}"[:300]
             raise StoreError(f"Vendure refuses: {told}", where=where)
-
-    def _ask(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-        """One call.
-
-        Raises:
-            StoreError: it was refused before anything was done.
-            OutcomeUnknown: no answer, or one that says nothing.
-        """
-        import httpx
-
-        try:
-            answer = self.http.post(self.url, json={"query": query, "variables": variables})
-        except httpx.HTTPError as fault:
-            raise OutcomeUnknown(f"Vendure gave no answer: {type(fault).__name__}") from None
-        if answer.status_code in (401, 403):
-            raise StoreError("Vendure refuses the key", remedy="see TOWER_VENDURE_KEY")
-        if answer.status_code == 429:
-            raise StoreBusy("Vendure asks us to come again later")
-        return _data_of(answer)
-
-
-def _data_of(answer: httpx.Response) -> dict[str, Any]:
-    try:
-        content = answer.json()
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise OutcomeUnknown(f"Vendure answered {answer.status_code} and no JSON")
-    errors = content.get("errors") or []
-    codes = {str((each.get("extensions") or {}).get("code", "")) for each in errors if isinstance(each, dict)}
-    if codes & {"FORBIDDEN", "UNAUTHORIZED", "UNAUTHENTICATED"}:
-        raise StoreError("Vendure refuses the key, or its role", remedy="see TOWER_VENDURE_KEY")
-    if codes & {"GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT"}:
-        raise StoreError("Vendure does not know what it was asked", remedy="docs/stores.md names the fields it needs")
-    data = content.get("data")
-    if errors or not isinstance(data, dict):
-        raise OutcomeUnknown(f"Vendure failed inside: {', '.join(sorted(codes)) or answer.status_code}")
-    return data
 
 
 def _left(payment: dict[str, Any]) -> int:
@@ -286,7 +226,7 @@ def _refunds(order: dict[str, Any], key: str) -> list[StoreEffect]:
         )
         for payment in order["payments"] or ()
         for each in payment["refunds"] or ()
-        if str(each["reason"] or "").split(" ", 1)[0] == f"{MARK}{key}"
+        if is_marked(each["reason"], key)
     ]
 
 

@@ -108,7 +108,7 @@ def test_a_hold_that_broke_off_half_way_is_completed_and_not_doubled(shop: Shopi
 
 def test_a_wrong_token_is_told_and_never_shown(shop: ShopifyStand) -> None:
     stranger = ShopifyStore(shop.url, "shpat_other_secret")
-    with pytest.raises(StoreError, match="refuses the token") as refusal:
+    with pytest.raises(StoreError, match="refuses the key") as refusal:
         stranger.refundable(shop.order())
     assert "shpat" not in str(refusal.value)
     assert TOKEN not in repr(vars(stranger))
