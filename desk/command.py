@@ -165,10 +165,12 @@ def _rule(
     ids: list[str], verdict: str, approver: str, reason: str, code: str, amount: str | None,
     action: str | None, up_to: str | None, yes: bool, json: bool,
 ) -> None:  # fmt: skip
-    from desk.rule import chosen, rule_on, rule_on_many, total
+    from desk.rule import chosen, rule_on, rule_on_many, total, what_is_approved
     from desk.show import err, printable
 
     if len(ids) == 1:
+        if verdict == "approve":
+            err.print(printable(what_is_approved(ids[0])), markup=False, highlight=False)
         rule_on(ids[0], verdict, approver, token(), reason, reason_code=code, amount=amount, json=json)
         return
     found = chosen(ids, action, up_to)

@@ -17,6 +17,7 @@ from control_tower.ledger.waiting import reopen as open_again
 from control_tower.nouns import Action, Money, Proposal, Ruling, Verdict, Vote
 from control_tower.server import running_server
 from control_tower.settings import settings
+from control_tower.stores.protocol import undoing
 from desk.show import as_json, out, printable
 from tasks.authority import in_minor_units, written_authority
 
@@ -115,6 +116,13 @@ def chosen(ids: Sequence[str], action: str | None, up_to: str | None) -> list[Pr
         if each.action == action
         and (most is None or (each.money is not None and each.money.amount <= (in_minor_units(each, most) or 0)))
     ]
+
+
+def what_is_approved(handle: str) -> str:
+    """The action, the amount and the order, and whether it can be taken back: what a person reads before a yes."""
+    asked = Proposal.model_validate(find_proposal(open_ledger(settings().ledger), handle).body)
+    money = f" {asked.money}" if asked.money else ""
+    return f"{asked.action}{money}, order {asked.order_id}. {undoing(asked.action)}"
 
 
 def total(proposals: Sequence[Proposal]) -> str:

@@ -99,6 +99,9 @@ class ShopifyStore:
         parent = next((each for each in _payments(order) if _left(order, each) >= amount), None)
         if parent is None or amount <= 0:
             raise StoreError(f"no single payment has {money} left", where=where, remedy="refund it in Shopify")
+        if return_id is not None:
+            self._refund_return(order, key, return_id, parent["id"], money, reason)
+            return self._recorded(key, order_id, where)
         transaction = {
             "orderId": order["id"], "parentId": parent["id"], "gateway": parent["gateway"], "kind": "REFUND",
             "amount": str(amount),
@@ -109,6 +112,31 @@ class ShopifyStore:
         }  # fmt: skip
         self._act(api.REFUND, {"input": given, "key": key}, where, "refundCreate")
         return self._recorded(key, order_id, where)
+
+    def _refund_return(
+        self, order: dict[str, Any], key: str, return_id: str, parent: str, money: Money, reason: str
+    ) -> None:
+        """Refund through a return, so that Shopify settles it too.
+
+        `returnProcess` takes no key and leaves no words to read back, so the return's refunds of before are written
+        down first: one more, of this amount, is what was approved.
+        """
+        where, returned = f"return {return_id}", f"gid://shopify/Return/{return_id}"
+        if not any(each["id"] == returned and each["status"] == "OPEN" for each in order["returns"]["nodes"]):
+            raise StoreError("is no open return of this order", where=where)
+        if not any(line["key"] == key for line in _log_of(order)):
+            before = [each["id"] for each in order["refunds"] if (each["return"] or {}).get("id") == returned]
+            line = {"key": key, "action": "refund", "target": returned, "amount": money.amount, "before": before}
+            self._log(order, line, where)
+        amount = {"amount": str(in_units(money)), "currencyCode": money.currency}
+        issued = {"issueRefund": {"orderTransactions": [{"parentId": parent, "transactionAmount": amount}]}}
+        given = {
+            "returnId": returned,
+            "note": marked(key, reason),
+            "notifyCustomer": False,
+            "financialTransfer": issued,
+        }
+        self._act(api.RETURN, {"input": given}, where, "returnProcess")
 
     def hold(self, key: str, order_id: str, reason: str) -> StoreEffect:
         """Hold every part of the order that has not left, under a handle of our own.
@@ -146,10 +174,8 @@ class ShopifyStore:
         if not held:
             raise StoreError("is no open hold of ours", where=where)
         if not any(line["key"] == key for line in _log_of(order)):
-            line = {
-                "key": key, "target": handle, "at": as_json(datetime.now(UTC)),
-                "reason": str(held[0][1]["reasonNotes"] or ""),
-            }  # fmt: skip
+            words = str(held[0][1]["reasonNotes"] or "")
+            line = {"key": key, "action": "release", "target": handle, "reason": words}
             self._log(order, line, where)
         for part, each in held:
             self._act(api.RELEASE, {"id": part, "holds": [each["id"]]}, where, "fulfillmentOrderReleaseHold")
@@ -163,11 +189,11 @@ class ShopifyStore:
         """Refused."""
         _cannot("cancelling of a reship")
 
-    def _log(self, order: dict[str, Any], line: dict[str, str], where: str) -> None:
+    def _log(self, order: dict[str, Any], line: dict[str, Any], where: str) -> None:
         known = order["metafield"]
         field = {
             "ownerId": order["id"], "namespace": "control_tower", "key": "log", "type": "json",
-            "value": json.dumps([*_log_of(order), line]),
+            "value": json.dumps([*_log_of(order), line | {"at": as_json(datetime.now(UTC))}]),
             # Written only over what was read: whoever else writes meanwhile is not undone.
             "compareDigest": known["compareDigest"] if known else None,
         }  # fmt: skip
@@ -231,8 +257,9 @@ def _left(order: dict[str, Any], payment: dict[str, Any]) -> Decimal:
 
 def _refunds(order: dict[str, Any], order_id: str, key: str) -> list[StoreEffect]:
     found = []
+    through_return = _through_a_return(order, key)
     for each in order["refunds"]:
-        if not is_marked(each["note"], key):
+        if not is_marked(each["note"], key) and each["id"] not in through_return:
             continue
         moves = each["transactions"]["nodes"]
         standings = [STANDINGS.get(move["status"], Standing.pending) for move in moves]
@@ -257,6 +284,19 @@ def _refunds(order: dict[str, Any], order_id: str, key: str) -> list[StoreEffect
     return found
 
 
+def _through_a_return(order: dict[str, Any], key: str) -> set[str]:
+    """The refunds of a return that came after ours was announced, of the amount that was announced."""
+    return {
+        each["id"]
+        for line in _log_of(order)
+        if line["key"] == key and line["action"] == "refund"
+        for each in order["refunds"]
+        if (each["return"] or {}).get("id") == line["target"]
+        and each["id"] not in line["before"]
+        and in_minor(each["totalRefundedSet"]["shopMoney"]["amount"], order["currencyCode"]).amount == line["amount"]
+    }
+
+
 def _ours(part: dict[str, Any]) -> list[dict[str, Any]]:
     return [each for each in part["fulfillmentHolds"] if each["heldByRequestingApp"]]
 
@@ -265,7 +305,7 @@ def _held(order: dict[str, Any], order_id: str, key: str) -> list[StoreEffect]:
     """Our hold on every part that can be held; half of one is none yet, and a released one was one."""
     parts = [each for each in order["fulfillmentOrders"]["nodes"] if each["status"] in HOLDABLE]
     on = [part for part in parts if any(each["handle"] == key for each in _ours(part))]
-    released = [line for line in _log_of(order) if line["target"] == key]
+    released = [line for line in _log_of(order) if line["action"] == "release" and line["target"] == key]
     if not on and not released:
         return []
     others = sorted({each["id"] for part in parts for each in part["fulfillmentHolds"] if each["handle"] != key})
@@ -289,19 +329,19 @@ def _released(order: dict[str, Any], order_id: str, key: str) -> list[StoreEffec
             state="released", prior={"reason": line.get("reason", "")}, at=datetime.fromisoformat(line["at"]),
         )
         for line in _log_of(order)
-        if line["key"] == key and line["target"] not in standing
+        if line["key"] == key and line["action"] == "release" and line["target"] not in standing
     ]  # fmt: skip
 
 
-def _log_of(order: dict[str, Any]) -> list[dict[str, str]]:
-    """The releases that were announced.
+def _log_of(order: dict[str, Any]) -> list[dict[str, Any]]:
+    """The releases, and the refunds of returns, that were announced.
 
     Raises:
         StoreError: somebody else has written there what is no log.
     """
     try:
         lines = json.loads(order["metafield"]["value"]) if order["metafield"] else []
-        sound = isinstance(lines, list) and all({"key", "target", "at"} <= set(line) for line in lines)
+        sound = isinstance(lines, list) and all({"key", "action", "target", "at"} <= set(line) for line in lines)
     except (ValueError, TypeError):
         sound = False
     if not sound:

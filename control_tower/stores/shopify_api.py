@@ -12,7 +12,7 @@ query TowerOrder($id: ID!) {
       id kind status gateway amountSet { shopMoney { amount currencyCode } } parentTransaction { id }
     }
     refunds(first: 250) {
-      id note createdAt totalRefundedSet { shopMoney { amount currencyCode } }
+      id note createdAt return { id } totalRefundedSet { shopMoney { amount currencyCode } }
       transactions(first: 50) {
         nodes { id kind status amountSet { shopMoney { amount currencyCode } } parentTransaction { id } }
       }
@@ -20,6 +20,7 @@ query TowerOrder($id: ID!) {
     fulfillmentOrders(first: 50) {
       nodes { id status fulfillmentHolds { id handle heldByRequestingApp reasonNotes } }
     }
+    returns(first: 100) { nodes { id status } }
     metafield(namespace: "control_tower", key: "log") { value compareDigest }
   }
 }
@@ -28,6 +29,12 @@ query TowerOrder($id: ID!) {
 REFUND = """
 mutation TowerRefund($input: RefundInput!, $key: String!) {
   refundCreate(input: $input) @idempotent(key: $key) { refund { id } userErrors { field message } }
+}
+"""
+
+RETURN = """
+mutation TowerReturn($input: ReturnProcessInput!) {
+  returnProcess(input: $input) { return { id } userErrors { code field message } }
 }
 """
 
@@ -49,4 +56,4 @@ mutation TowerLog($metafields: [MetafieldsSetInput!]!) {
 }
 """
 
-ALL = (ORDER, REFUND, HOLD, RELEASE, LOG)
+ALL = (ORDER, REFUND, RETURN, HOLD, RELEASE, LOG)

@@ -117,3 +117,11 @@ def test_what_the_store_no_longer_shows_voids_the_ruling_on_its_undo(acted: Any)
     row = find_proposal(acted.ledger, undo.digest)
     assert row.standing == "void"
     assert "the store shows no hold" in row.detail
+
+
+def test_the_command_says_what_can_not_be_undone_before_it_asks_for_a_token(acted: Any) -> None:
+    from desk.rule import what_is_approved
+
+    refund, held = acted.done[Action.refund], acted.done[Action.hold]
+    assert what_is_approved(refund.id) == (f"refund {refund.money}, order {refund.order_id}. A refund can't be undone.")
+    assert what_is_approved(held.id).endswith("A hold is reversible, by release.")

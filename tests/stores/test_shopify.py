@@ -121,3 +121,43 @@ def test_what_was_paid_in_another_currency_and_what_has_no_place_for_a_key_is_re
         shop.store.refund("key", order, Money(amount=100, currency="EUR"), "lost")
     with pytest.raises(StoreError, match="no place for our key"):
         shop.store.reship("key", order, "1", "lost")
+
+
+def returned(shop: ShopifyStand, order: str) -> str:
+    """A return of an order, as Shopify numbers it."""
+    made = shop.shop.new("Return")
+    shop.shop.orders[f"gid://shopify/Order/{order}"]["returned"].append({"id": made, "status": "OPEN"})
+    return made.rpartition("/")[2]
+
+
+@pytest.mark.parametrize("fault", ["", "lost_replies", "failures_after_commit"])
+def test_a_refund_of_a_return_goes_through_the_return_and_is_paid_once(
+    shop: ShopifyStand, book: Ledger, fault: str
+) -> None:
+    order = shop.order()
+    target = returned(shop, order)
+    shop.store.refund("someone-elses", order, Money(amount=1200, currency="EUR"), "before", target)
+    leave = approved(book, proposal(order, target=target, source="shopify:p"))
+    digest = leave.proposal.digest
+    assert shop.store.effects(digest, order) == (), "an earlier refund of this return is none of ours"
+    if fault:  # the announcement is written first; what follows it is what fails
+        shop.store._log(shop.store._order(order), announced(digest, target, shop, order), "return")  # type: ignore[attr-defined]
+        setattr(shop.shop, fault, 1)
+    assert carry_out(book, shop.store, leave).state is EffectState.confirmed
+    assert carry_out(book, shop.store, leave).state is EffectState.confirmed
+    assert shop.refunds(order) == [1200, 1200]
+    (mine,) = shop.store.effects(digest, order)
+    assert mine.money == Money(amount=1200, currency="EUR")
+
+
+def announced(digest: str, target: str, shop: ShopifyStand, order: str) -> dict[str, object]:
+    before = [refund["id"] for refund in shop.shop.orders[f"gid://shopify/Order/{order}"]["book"]]
+    return {
+        "key": digest, "action": "refund", "target": f"gid://shopify/Return/{target}", "amount": 1200, "before": before,
+    }  # fmt: skip
+
+
+def test_a_return_of_another_order_is_refused(shop: ShopifyStand) -> None:
+    mine, other = shop.order(), shop.order()
+    with pytest.raises(StoreError, match="no open return of this order"):
+        shop.store.refund("key", mine, Money(amount=100, currency="EUR"), "back", returned(shop, other))
