@@ -123,7 +123,8 @@ class Shop:
                 }
             )  # fmt: skip
         refund = {
-            "id": self.new("Refund"), "note": input.get("note"), "return": None, "createdAt": datetime.now(UTC).isoformat(),
+            "id": self.new("Refund"), "note": input.get("note"), "return": None,
+            "createdAt": datetime.now(UTC).isoformat(),
             "totalRefundedSet": money(sum((Decimal(each["amount"]) for each in input["transactions"]), Decimal(0))),
             "nodes": transactions, "transactions": lambda info, **_: {"nodes": transactions},
         }  # fmt: skip
