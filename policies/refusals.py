@@ -12,13 +12,12 @@ from ruamel.yaml.comments import CommentedMap
 
 from control_tower.errors import PolicyError, nearest
 from policies.checks import Fault
-from policies.document import Document
 from policies.plain_yaml import line_of
 
 WORKED_OUT = ("as_of", "bound")  # fields that no file may say
 
 
-def explained(error: ErrorDetails, model: type[Document]) -> Fault:
+def explained(error: ErrorDetails, model: type[BaseModel]) -> Fault:
     """One fault of a validation, in words."""
     place = tuple(part for part in error["loc"] if part != "[key]")
     name, given = str(place[-1]) if place else "", error.get("input")
@@ -32,7 +31,7 @@ def explained(error: ErrorDetails, model: type[Document]) -> Fault:
     return Fault(place, f"{name}: {error['msg'].removeprefix('Value error, ').lower()}")
 
 
-def _fields(place: Sequence[str | int], whole: type[Document]) -> list[str]:
+def _fields(place: Sequence[str | int], whole: type[BaseModel]) -> list[str]:
     """The fields there are beside a misspelt one: walk the models down to where it lies."""
     model: type[BaseModel] = whole
     for part in place[:-1]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import JsonValue, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 from ruamel.yaml.comments import CommentedMap
 
 from control_tower.errors import PolicyError
-from policies.document import Document
 from policies.plain_yaml import LARGEST, tree_of
 from policies.refusals import explained, refusal
 
@@ -24,13 +24,16 @@ def content_of(file: Path) -> bytes:
         raise PolicyError(f"can't be read: {fault.strerror}", where=str(file)) from fault
 
 
+M = TypeVar("M", bound=BaseModel)
+
+
 @lru_cache(maxsize=64)
 def tree(file: str, content: bytes) -> CommentedMap:
     """The YAML of a file, with its lines."""
     return tree_of(content, file)
 
 
-def validated(model: type[Document], written: JsonValue, tree: CommentedMap, file: str) -> Document:
+def validated(model: type[M], written: JsonValue, tree: CommentedMap, file: str) -> M:
     """The model of what is written; refused at the first line that is wrong."""
     try:
         # JSON, so that types are strict and dates and enums are still read from text.
