@@ -78,9 +78,15 @@ def queue(
 @app.command()
 def case(
     id: Annotated[str, typer.Argument(help="A case id, a proposal id, or the beginning of one.")],
+    prompts: Annotated[bool, typer.Option("--prompts", help="Show what was sent to models about it instead.")] = False,
     json: Json = False,
 ) -> None:
     """Show one case: findings, evidence, proposals, rulings, effects, history."""
+    if prompts:
+        from desk.models import show_prompts
+
+        show_prompts(id, json=json)
+        return
     from desk.cases import show_case
 
     show_case(id, json=json)

@@ -80,14 +80,21 @@ def ask(ledger: Ledger, tower: Settings, question: Question[T]) -> Answered[T]:
     if not asked:
         return Answered(None, Why.not_configured)
     calls = Calls(ledger)
+    unasked: list[Provider] = []
+    failed: Why | None = None
     for one in asked:
-        kept = calls.answered(question.key(one.model))
-        answer = understood(question, kept.received)[0] if kept else None
+        kept = calls.settled(question.key(one.model))
+        if kept is None:
+            unasked.append(one)
+            continue
+        answer, failed = understood(question, kept.received)
         if answer is not None:
             return Answered(answer, None, one.model, again=True)
-    willing = [one for one in asked if not calls.resting(one.model, datetime.now(UTC))]
+        if kept.outcome != "answered":
+            failed = Why(kept.outcome)
+    willing = [one for one in unasked if not calls.resting(one.model, datetime.now(UTC))]
     if not willing:
-        return Answered(None, Why.breaker)
+        return Answered(None, failed if not unasked else Why.breaker, again=not unasked)
     process = process_in(tower.folder, tower.model_environment)
     if not process.ready():
         return Answered(None, Why.provider_error)

@@ -15,6 +15,7 @@ from control_tower.model.why import Why
 FAILURES = 3
 REST = timedelta(minutes=10)
 DOLLAR = 1_000_000
+SETTLED = ("answered", *(why.value for why in Why if why.lasts))
 
 
 class Calls:
@@ -63,12 +64,12 @@ class Calls:
         with self.ledger.write() as session:
             session.execute(update(ModelCall).where(col(ModelCall.id) == id).values(**found))
 
-    def answered(self, key: str) -> ModelCall | None:
-        """The newest answer to the very same question, if there is one."""
+    def settled(self, key: str) -> ModelCall | None:
+        """The newest try of the very same question that was answered, or failed in a way that lasts."""
         with self.ledger.read() as session:
             return session.scalars(
                 select(ModelCall)
-                .where(col(ModelCall.key) == key, col(ModelCall.outcome) == "answered")
+                .where(col(ModelCall.key) == key, col(ModelCall.outcome).in_(SETTLED))
                 .order_by(col(ModelCall.id).desc())
                 .limit(1)
             ).first()
@@ -89,8 +90,3 @@ class Calls:
 def cost_of(tokens_in: int, tokens_out: int, price_in: float, price_out: float) -> int:
     """Millionths of a dollar, rounded up; prices are dollars a million tokens."""
     return int(-(-(tokens_in * price_in + tokens_out * price_out) // 1))
-
-
-def is_final(outcome: str) -> bool:
-    """Whether a try ended."""
-    return outcome == "answered" or outcome in Why.__members__

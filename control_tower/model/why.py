@@ -37,6 +37,11 @@ class Why(StrEnum):
         """Whether the model itself failed, so that the breaker counts it."""
         return self not in (Why.not_configured, Why.breaker, Why.budget, Why.too_many, Why.busy, Why.changed)
 
+    @property
+    def lasts(self) -> bool:
+        """Whether the very same question to the same model would end so again."""
+        return self in (Why.refusal, Why.filtered, Why.truncated, Why.tool_call, Why.schema, Why.ungrounded, Why.empty)
+
 
 WORDS = {
     Why.not_configured: "no model is configured",

@@ -14,7 +14,8 @@ def honest(sent: Sent) -> dict[str, Any]:
     findings = [item for item in sent["evidence"] if item["kind"] == "finding"]
     stances = {"yes": "supports", "no": "weakens", "unknown": "context"}
     points = [{"evidence": item["id"], "stance": stances[item["answer"]]} for item in findings][:8]
-    quotes = [{"note": note["id"], "text": note["text"][:60]} for note in sent["notes"][:1] if len(note["text"]) > 3]
+    before_token = [(note["id"], note["text"].partition("<")[0][:60]) for note in sent["notes"][:1]]
+    quotes = [{"note": id, "text": text} for id, text in before_token if len(text) > 3]
     return {"points": points, "quotes": quotes, "reason": "unclear", "missing": sent["missing"][:1]}
 
 

@@ -144,6 +144,17 @@ def test_a_question_that_was_answered_is_not_asked_again_unless_anything_in_it_c
     assert len(loopback.asked) == asked + 2
 
 
+def test_a_question_that_was_answered_badly_is_not_paid_for_twice(
+    tower: Towers, ledger: Ledger, loopback: Provider
+) -> None:
+    given = tower("prose", "well")
+    assert ask(ledger, given, question()).model == "openai/well"
+    assert ask(ledger, tower("prose"), question()).why is Why.schema
+    asked = len(loopback.asked)
+    assert ask(ledger, tower("prose"), question()).why is Why.schema
+    assert len(loopback.asked) == asked
+
+
 def test_what_is_kept_is_held_against_the_evidence_again(tower: Towers, ledger: Ledger, loopback: Provider) -> None:
     given = tower()
     ask(ledger, given, question())
