@@ -11,7 +11,7 @@ from control_tower.nouns import Case, Money, Proposal
 from control_tower.settings import settings
 from desk.show import as_json, out, printable, table
 from tasks.brief import brief
-from tasks.customer_note import delay_note, visible
+from tasks.customer_note import note_of
 from tasks.prepare import brief_for
 
 
@@ -83,7 +83,7 @@ def show_case(handle: str, *, json: bool) -> None:
     ledger = open_ledger(settings().ledger)
     held = dossier(ledger, handle)
     prepared = brief_for(ledger, held.case)
-    note = _note(held.case)
+    note = note_of(held.case)
     if json:
         as_json(
             {
@@ -109,14 +109,6 @@ def show_case(handle: str, *, json: bool) -> None:
         out.print("If the customer asks, and for no other reason than any delay:", highlight=False)
         out.print(note, markup=False, highlight=False)
     _show_standing(held)
-
-
-def _note(case: Case) -> str:
-    """What its customer may be told; nothing where it is not about one order that is still here."""
-    facts = case.evidence.facts
-    if case.about != "order" or len(case.subjects) != 1 or not facts:
-        return ""
-    return delay_note(visible(facts[0], case.shop))
 
 
 def _picture(case: Case) -> str:

@@ -93,6 +93,20 @@ def case(
 
 
 @app.command()
+def note(
+    id: Annotated[str, typer.Argument(help="A case id, a proposal id, or the beginning of one.")],
+    language: Annotated[str, typer.Option(help="en, pt or es.")] = "en",
+    tone: Annotated[str, typer.Option(help="plain or warm.")] = "plain",
+    text: Annotated[Path | None, typer.Option(help="Your own wording, to be checked in place of the draft.")] = None,
+    json: Json = False,
+) -> None:
+    """Draft what the customer of a case may be told, or check your own wording of it; nothing is sent."""
+    from desk.notes import show_note
+
+    show_note(id, language, tone, text, json=json)
+
+
+@app.command()
 def dispute(
     id: Annotated[str, typer.Argument(help="The dispute's id, as its source names it.")],
     source: Annotated[str, typer.Option(help="shop, folder:PATH, shopify:PATH or stripe:PATH.")] = "shop",
@@ -129,6 +143,14 @@ def reject(
     from desk.rule import rule_on
 
     rule_on(id, "reject", approver, _token(), reason, json=json)
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Show versions, what can be read and reached, and whether the model answers and what it would cost."""
+    from desk.doctor import examine
+
+    examine(json=json)
 
 
 @app.command()

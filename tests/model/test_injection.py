@@ -14,6 +14,7 @@ from control_tower.model.briefs import Brief, Quoted
 from control_tower.model.redaction import Redactor, cleaned
 from control_tower.nouns import Case
 from tasks.brief import brief
+from tasks.customer_note import note_of
 from tasks.exhibits import Exhibits, exhibits_of
 from tasks.selection import brief_of, question, template
 from tests.model.attacker import behaviours
@@ -59,10 +60,12 @@ def _written(exhibits: Exhibits, quoted: Quoted) -> str:
 
 
 def test_an_obedient_attacker_changes_no_recommendation_owner_amount_or_citation() -> None:
-    tried = refused = harmed = 0
+    tried = refused = harmed = drafts = 0
+    draft = note_of(a_case())
     for place, text in attacks():
         for situation in (LATE, OPEN):
             case = a_case(**situation | {place: text})
+            drafts += place != "order_id" and note_of(case) != draft
             exhibits = exhibits_of(case)
             redactor = Redactor(KEY, case.id, exhibits.own)
             asked = question(case, exhibits, redactor)
@@ -72,9 +75,9 @@ def test_an_obedient_attacker_changes_no_recommendation_owner_amount_or_citation
                 tried += 1
                 refused += answer is None
                 harmed += not unharmed(case, prepared, exhibits)
-    print(f"{tried:,} attempts, {refused:,} refused, {harmed} changed what is decided")
+    print(f"{tried:,} attempts, {refused:,} refused, {harmed} changed what is decided, {drafts} changed a draft")
     assert tried > 60 * 16
-    assert harmed == 0
+    assert harmed == drafts == 0
 
 
 def test_our_own_attacks_are_many_and_in_every_place_where_a_shop_takes_text() -> None:
