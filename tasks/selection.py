@@ -16,6 +16,7 @@ from control_tower.model.prompts import prompt
 from control_tower.model.redaction import Redactor, cleaned
 from control_tower.nouns import Case
 from tasks.exhibits import Exhibits
+from tasks.reading import read_by_paper
 
 PROMPT = "brief@1"
 UNCLEAR = "unclear"
@@ -156,4 +157,14 @@ def template(case: Case, exhibits: Exhibits, why: str) -> Brief:
         why=why,
         points=tuple(exhibits.findings),
         quotes=quotes,
+        reason=_reason_by_paper(exhibits),
     )
+
+
+def _reason_by_paper(exhibits: Exhibits) -> str:
+    """What a customer's note most surely gives as the reason, by the meanings on paper; empty if nothing does."""
+    for note in exhibits.notes.values():
+        for read in read_by_paper(note.text, ("return_reason",)) if note.written_by == "the customer" else ():
+            if read.meaning in exhibits.reasons:
+                return read.meaning
+    return ""

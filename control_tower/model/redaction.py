@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from control_tower.slack.escape import visible
+from control_tower.wording import folded
 
 SHORTEST = 3  # characters of an own value that is worth replacing
 TOKEN = re.compile(r"<[A-Z_]{2,40}_[0-9a-f]{12}>")
@@ -114,8 +115,7 @@ class Redactor:
         """The text on one line, shortened to `limit` characters first, with tokens in place of personal data."""
         clean = cleaned(text, limit)
         for name, pattern in self._own:
-            folded = _folded(clean)
-            for found in reversed(list(pattern.finditer(folded))):
+            for found in reversed(list(pattern.finditer(folded(clean)))):
                 if not _inside_token(clean, found.start()):
                     clean = (
                         clean[: found.start()] + self._token(name, clean[slice(*found.span())]) + clean[found.end() :]
@@ -135,7 +135,7 @@ class Redactor:
         return pattern.sub(lambda found: self._token(name, found[0]) if proved(found[0]) else found[0], text)
 
     def _token(self, name: str, value: str) -> str:
-        mark = hmac.new(self._key, f"{name}:{_folded(value)}:{value}".encode(), hashlib.sha256).hexdigest()[:12]
+        mark = hmac.new(self._key, f"{name}:{folded(value)}:{value}".encode(), hashlib.sha256).hexdigest()[:12]
         token = f"<{name}_{mark}>"
         self._values[token] = value
         return token
@@ -145,19 +145,9 @@ class Redactor:
         return TOKEN.sub(lambda token: self._values.get(token[0], token[0]), text)
 
 
-def _folded(text: str) -> str:
-    """Each character without accent and case, so that places stay places."""
-    return "".join(_plain(one) for one in text)
-
-
-def _plain(character: str) -> str:
-    low = unicodedata.normalize("NFKD", character)[:1].casefold()
-    return low if len(low) == 1 else character
-
-
 def _alike(value: str) -> re.Pattern[str]:
     """A value however it is written: any case, with or without accents, its words with any space between."""
-    words = [re.escape(_folded(word)) for word in value.replace("<", "‹").replace(">", "›").split()]
+    words = [re.escape(folded(word)) for word in value.replace("<", "‹").replace(">", "›").split()]
     return re.compile(r"(?<!\w)" + r"\s+".join(words) + r"(?!\w)")
 
 

@@ -10,7 +10,7 @@ from control_tower.errors import NotFound
 from control_tower.model.prompts import prompt
 from control_tower.nouns import digest_of
 
-USED = {"brief@1": "8b17276ed4c62b86"}
+USED = {"reading@1": "6f21dcdc04c36b8f", "brief@1": "8b17276ed4c62b86"}
 
 
 def test_every_version_is_what_it_was_when_it_was_first_used() -> None:
