@@ -316,6 +316,19 @@ def model_evaluate(
     evaluate(data, part, limit, json=json)
 
 
+@models.command("clusters")
+def model_clusters(
+    source: Annotated[str, typer.Option(help="shop, folder:PATH, shopify:PATH or stripe:PATH.")] = "shop",
+    mapping: Annotated[str | None, typer.Option(help="Mapping file, or the name of a shipped one.")] = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="A moment.")] = None,
+    json: Json = False,
+) -> None:
+    """Show what customers lately mean of a product, more often than they used to, and whose it is."""
+    from desk.clusters import show_clusters
+
+    show_clusters(source, mapping, as_of, json=json)
+
+
 @audits.command("verify")
 def audit_verify(
     run: Annotated[str | None, typer.Argument(help="A flow run id; all runs when left out.")] = None,

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from control_tower.errors import PolicyError
 from control_tower.ledger import Ledger
 from control_tower.settings import Settings
+from control_tower.stores.generator.catalogue import REASONS as REASON_CODES
+from control_tower.stores.generator.catalogue import SAID
 from desk.command import main
 from desk.model_evaluate import intents, reviews
 from policies.meanings import Meanings, faults, meanings
@@ -71,6 +73,11 @@ def test_a_reason_is_read_with_the_words_that_give_it(text: str, meaning: str) -
     found = {one.meaning: one for one in read_by_paper(text, REASONS)}
     assert meaning in found
     assert found[meaning].words and found[meaning].words in text
+
+
+@pytest.mark.parametrize(("meaning", "text"), zip(REASON_CODES, SAID, strict=True))
+def test_what_the_embedded_shops_customers_say_is_read_as_their_reason(meaning: str, text: str) -> None:
+    assert meaning == read_by_paper(text, REASONS)[0].meaning
 
 
 @pytest.mark.parametrize(
@@ -142,9 +149,7 @@ def test_a_review_that_says_not_received_of_a_delivered_order_is_found_in_portug
             ):
                 said += 1
                 low += int(row["review_score"]) <= 3
-    print(
-        f"{said} reviews of delivered orders say that something was not received; {low} of them with three stars at most"
-    )
+    print(f"{said} reviews of delivered orders say something was not received; {low} of them with three stars at most")
     assert said >= 150 and low / said > 0.6
 
 
