@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from control_tower import __version__
-from control_tower.errors import ModelUnreachable, TowerError
+from control_tower.errors import ModelUnreachable, PolicyError, TowerError
 from control_tower.keeping.step import open_archive
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.cases import queue
@@ -113,7 +113,10 @@ def _costs(ledger: Ledger, tower: Settings) -> dict[str, Any]:
     form = len(canonical(Selection.model_json_schema()))
     for row in queue(ledger):
         case = Case.model_validate(row.body)
-        exhibits = exhibits_of(case)
+        try:
+            exhibits = exhibits_of(case)
+        except PolicyError:  # the version that judged it is gone
+            continue
         asked = question(case, exhibits, Redactor(b"", case.id, exhibits.own))
         sizes.append(len(canonical(asked.messages)) + form)
     prices = tower.model_price_in, tower.model_price_out

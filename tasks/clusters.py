@@ -72,12 +72,17 @@ def clusters(returns: pd.DataFrame, lines: pd.DataFrame, as_of: datetime, rate: 
     rows: list[dict[str, Any]] = [{str(name): value for name, value in row.items()} for row in found.to_dict("records")]
     return [
         Cluster(
-            sku=str(row["sku"]), meaning=str(row["meaning"]), means=known[str(row["meaning"])].means,
-            team=known[str(row["meaning"])].team, recently=int(row["recently"]), expected=round(float(row["expected"]), 3),
-            q=float(row["q"]), words=_words(said, str(row["sku"]), str(row["meaning"])),
+            sku=row["sku"],
+            meaning=row["meaning"],
+            means=known[row["meaning"]].means,
+            team=known[row["meaning"]].team,
+            recently=int(row["recently"]),
+            expected=round(float(row["expected"]), 3),
+            q=float(row["q"]),
+            words=_words(said, row["sku"], row["meaning"]),
         )
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def _said(returns: pd.DataFrame, as_of: datetime) -> pd.DataFrame:

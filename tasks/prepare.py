@@ -57,26 +57,29 @@ def prepare(lane: str, shop: str) -> Prepared:
     read = same = 0
     policies: dict[str, tuple[Policy, Disclosure]] = {}
     for case in cases:
-        exhibits = exhibits_of(case, policies)
+        try:
+            exhibits = exhibits_of(case, policies)
+        except PolicyError:  # the version that judged it is gone; the next look judges it anew
+            continue
         before = known.get(case.id)
         if before and before.evidence == exhibits.digest and before.source == "model":
             same += 1
             continue
-        if read >= tower.model_cases_a_run:
-            made = template(case, exhibits, Why.too_many)
-        else:
-            made, read = prepared(ledger, tower, case, exhibits, key), read + 1
+        made = template(case, exhibits, Why.too_many.value)
+        if read < tower.model_cases_a_run:
+            made, asked = prepared(ledger, tower, case, exhibits, key)
+            read += asked
         briefs.keep(made, datetime.now(UTC))
         counted[made.why] += 1
     by_model = counted.pop("", 0)
     return Prepared(model=tower.model or "", by_model=by_model, by_template=dict(counted), same=same)
 
 
-def prepared(ledger: Ledger, tower: Settings, case: Case, exhibits: Exhibits, key: bytes) -> Brief:
-    """The brief of one case: a model's, if its answer holds, and else a template's."""
+def prepared(ledger: Ledger, tower: Settings, case: Case, exhibits: Exhibits, key: bytes) -> tuple[Brief, bool]:
+    """The brief of one case, a model's if its answer holds and else a template's; and whether anybody was asked."""
     redactor = Redactor(key, case.id, exhibits.own)
-    asked = question(case, exhibits, redactor)
-    return brief_of(case, exhibits, redactor, ask(ledger, tower, asked))
+    found = ask(ledger, tower, question(case, exhibits, redactor))
+    return brief_of(case, exhibits, redactor, found), not found.again
 
 
 def briefs_for(ledger: Ledger, tower: Settings, cases: Iterable[Case]) -> dict[str, Brief]:

@@ -124,6 +124,21 @@ def test_a_model_that_is_down_costs_three_tries_and_every_brief_says_so(
     assert sum("failed too often" in text for text in told.values()) == len(told) - 3
 
 
+def test_what_a_model_has_no_turn_for_says_so_and_is_read_at_the_next_look(
+    hostile_shop: Any, with_model: Callable[..., None], loopback: Provider
+) -> None:
+    loopback.answer = lambda body: replying(body, lambda sent: json.dumps(honest(sent)))
+    with_model("well", model_cases_a_run=2)
+    ledger = hostile_shop.ledger
+    counted = []
+    for _ in range(2):
+        watch_returns(as_of=AS_OF)
+        made = Briefs(ledger).of([row.id for row in queue(ledger)])
+        counted.append(sum(one.source == "model" for one in made.values()))
+        assert {one.why for one in made.values()} == {"", "too_many"}
+    assert counted == [2, 4]
+
+
 def test_what_was_sent_about_a_case_can_be_read_and_names_nobody(
     hostile_shop: Any, with_model: Callable[..., None], loopback: Provider, capsys: pytest.CaptureFixture[str]
 ) -> None:

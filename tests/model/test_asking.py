@@ -210,6 +210,17 @@ def test_a_lane_that_spent_its_share_leaves_the_others_theirs(tower: Towers, led
     assert ask(ledger, given, other).answer
 
 
+def test_a_try_that_was_killed_is_paid_for_and_is_no_failure_of_the_model(tower: Towers, ledger: Ledger) -> None:
+    given = tower(model_dollars_a_day=0.1)
+    calls = Calls(ledger)
+    for number in range(3):
+        left = ModelCall(key=f"{number}", lane="returns", case_id="case-1", prompt="colour@1", model="openai/well",
+                         evidence="e", sent=[], outcome="asked", cost=30_000, at=datetime.now(UTC))  # fmt: skip
+        assert calls.reserve(left, 0.1, 0.1)
+    assert not calls.resting("openai/well", datetime.now(UTC))
+    assert ask(ledger, given, question()).why is Why.budget
+
+
 def test_a_provider_that_lies_about_tokens_does_not_lower_or_break_the_budget(tower: Towers, ledger: Ledger) -> None:
     ask(ledger, tower("lying"), question())
     (row,) = rows(ledger)

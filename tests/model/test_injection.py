@@ -8,6 +8,8 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from control_tower.model import Answered
 from control_tower.model.asking import understood
 from control_tower.model.briefs import Brief, Quoted
@@ -59,6 +61,7 @@ def _written(exhibits: Exhibits, quoted: Quoted) -> str:
     return next(cleaned(note.text, 1500) for note in exhibits.notes.values() if note.fact == quoted.fact)
 
 
+@pytest.mark.slow
 def test_an_obedient_attacker_changes_no_recommendation_owner_amount_or_citation() -> None:
     tried = refused = harmed = drafts = 0
     draft = note_of(a_case())
