@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import date, datetime, time
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
 from control_tower.nouns import Action, Shop, Verdict
 from policies.business_time import due_after
-from policies.terms import Calendar, Duration, Identifier, InForce, Term
+from policies.papers import Paper
+from policies.terms import Calendar, Duration, Identifier, Term
 
 Amounts = dict[Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Annotated[int, Field(ge=1)]]
 
@@ -80,13 +81,9 @@ class Waiting(Term):
     expire_after: Duration
 
 
-class AuthorityTerms(Term):
+class AuthorityTerms(Paper):
     """The whole file."""
 
-    id: Literal["authority"]
-    version: int = Field(ge=1)
-    owner: str = Field(min_length=2)
-    in_force: InForce
     time_zone: str
     country: str = Field(pattern=r"^[A-Z]{2}$")
     calendar: Calendar
@@ -100,11 +97,6 @@ class AuthorityTerms(Term):
     written_reasons: Reasons = Field(alias="reasons")
     slack: Slack = Slack()
     waiting: Waiting
-
-    @property
-    def reference(self) -> str:
-        """Id and version, as in authority@1."""
-        return f"{self.id}@{self.version}"
 
     def reasons(self, verdict: Verdict) -> dict[str, str]:
         """The reasons that a ruling can have."""
