@@ -101,6 +101,14 @@ class StoreError(TowerError):
     """A store refused, or its answer could not be understood."""
 
 
+class ModelUnreachable(TowerError):
+    """A model is configured and gives no answer. Nothing waits for it."""
+
+
+class MessageRefused(TowerError):
+    """A text may not be sent to a customer; says what in it, and why."""
+
+
 class OutcomeUnknown(StoreError):
     """A call to a store ended without an answer: it may or may not have happened."""
 

@@ -48,6 +48,19 @@ class Settings(BaseSettings):
         default=None, description="Admin API token that may refund and hold, or prefect:NAME of a Secret block"
     )
     hostile: int | None = Field(default=None, description="seed of a misbehaving embedded shop, for tests and demos")
+    model: str | None = Field(default=None, description="a model by its litellm name; without it, templates")
+    model_url: str | None = Field(default=None, description="where it is served, if not at its maker's")
+    model_key: SecretStr | None = Field(default=None, description="the key of its provider")
+    model_fallback: str | None = Field(default=None, description="a second model, asked where the first fails")
+    model_fallback_url: str | None = Field(default=None, description="where that one is served")
+    model_fallback_key: SecretStr | None = Field(default=None, description="the key of that one's provider")
+    model_deadline: float = Field(default=20.0, gt=0, le=300, description="seconds for a case, over all tries")
+    model_price_in: float = Field(default=10.0, ge=0, description="dollars a million tokens sent; dear unless told")
+    model_price_out: float = Field(default=40.0, ge=0, description="dollars a million tokens received")
+    model_dollars_a_day: float = Field(default=5.0, ge=0, description="the most that models may cost in a UTC day")
+    model_dollars_a_lane: float = Field(default=2.0, ge=0, description="the most that one lane may cost in that day")
+    model_cases_a_run: int = Field(default=50, ge=0, description="cases a look that a model reads, by priority")
+    model_environment: tuple[str, ...] = Field(default=(), description="variables that the model's process may read")
     memory_limit: str = Field(default="2GB", description="memory that joins over evidence may use")
 
     @cached_property

@@ -12,7 +12,8 @@ from control_tower.settings import settings
 from control_tower.stores.protocol import HANDS
 from desk.show import as_json, out, printable, table
 from tasks.brief import brief
-from tasks.customer_note import delay_note, visible
+from tasks.customer_note import note_of
+from tasks.prepare import brief_for
 
 
 def _money(row: CaseRow) -> str:
@@ -80,12 +81,15 @@ def _waiting(row: ProposalRow) -> dict[str, object]:
 
 def show_case(handle: str, *, json: bool) -> None:
     """All the book holds on one case."""
-    held = dossier(open_ledger(settings().ledger), handle)
-    note = _note(held.case)
+    ledger = open_ledger(settings().ledger)
+    held = dossier(ledger, handle)
+    prepared = brief_for(ledger, held.case)
+    note = note_of(held.case)
     if json:
         as_json(
             {
                 "case": held.case.model_dump(mode="json"),
+                "brief": prepared.model_dump(mode="json"),
                 "picture": _picture(held.case),
                 "customer_note": note,
                 "standing": held.row.standing,
@@ -100,20 +104,12 @@ def show_case(handle: str, *, json: bool) -> None:
     from rich.markdown import Markdown
 
     waiting = tuple(_proposal(row) for row in held.proposals if row.standing == "waiting")
-    out.print(Markdown(printable(brief(held.case, waiting))))
+    out.print(Markdown(printable(brief(held.case, waiting, prepared))))
     _show_links(held.case)
     if note:
         out.print("If the customer asks, and for no other reason than any delay:", highlight=False)
         out.print(note, markup=False, highlight=False)
     _show_standing(held)
-
-
-def _note(case: Case) -> str:
-    """What its customer may be told; nothing where it is not about one order that is still here."""
-    facts = case.evidence.facts
-    if case.about != "order" or len(case.subjects) != 1 or not facts:
-        return ""
-    return delay_note(visible(facts[0], case.shop))
 
 
 def _picture(case: Case) -> str:

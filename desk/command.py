@@ -21,6 +21,7 @@ from control_tower.errors import (
 )
 from desk.approvers import approvers
 from desk.breakers import breakers
+from desk.model_commands import models
 from desk.slack_desk.command import slack
 from desk.token import token
 
@@ -40,6 +41,7 @@ app.add_typer(contracts, name="contract")
 app.add_typer(audits, name="audit")
 app.add_typer(policies, name="policy")
 app.add_typer(slack, name="slack")
+app.add_typer(models, name="model")
 
 # What scripts can tell apart. Anything unexpected is Python's own 1.
 EXITS: dict[type[TowerError], int] = {
@@ -84,12 +86,32 @@ def queue(
 @app.command()
 def case(
     id: Annotated[str, typer.Argument(help="A case id, a proposal id, or the beginning of one.")],
+    prompts: Annotated[bool, typer.Option("--prompts", help="Show what was sent to models about it instead.")] = False,
     json: Json = False,
 ) -> None:
     """Show one case: findings, evidence, proposals, rulings, effects, history."""
+    if prompts:
+        from desk.models import show_prompts
+
+        show_prompts(id, json=json)
+        return
     from desk.cases import show_case
 
     show_case(id, json=json)
+
+
+@app.command()
+def note(
+    id: Annotated[str, typer.Argument(help="A case id, a proposal id, or the beginning of one.")],
+    language: Annotated[str, typer.Option(help="en, pt or es.")] = "en",
+    tone: Annotated[str, typer.Option(help="plain or warm.")] = "plain",
+    text: Annotated[Path | None, typer.Option(help="Your own wording, to be checked in place of the draft.")] = None,
+    json: Json = False,
+) -> None:
+    """Draft what the customer of a case may be told, or check your own wording of it; nothing is sent."""
+    from desk.notes import show_note
+
+    show_note(id, language, tone, text, json=json)
 
 
 @app.command()
@@ -180,6 +202,14 @@ def _rule(
     if not yes:
         typer.confirm("Go on?", abort=True, err=True)
     rule_on_many([each.digest for each in found], verdict, approver, token(), reason, reason_code=code, json=json)
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Show versions, what can be read and reached, and whether the model answers and what it would cost."""
+    from desk.doctor import examine
+
+    examine(json=json)
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from control_tower.settings import settings
 from policies import policy
 from tasks.advise import advise
 from tasks.ask import ask
@@ -14,6 +15,7 @@ from tasks.judge import judge
 from tasks.lane import Lane
 from tasks.neighbourhood import link
 from tasks.open_cases import form_cases, form_proposals, open_cases
+from tasks.prepare import prepare
 from tasks.recommend import recommend
 from tasks.report import LaneReport, report
 from tasks.score import score
@@ -24,6 +26,8 @@ from tasks.validate import validate
 
 def look(lane: Lane, source: str, mapping: str | None, as_of: datetime | None, dry_run: bool) -> LaneReport:
     """Gather, validate, detect, judge and score; then, unless it is a dry run, open cases, ask and tell.
+
+    Where a model is configured, it prepares what people are shown; what was found and proposed is settled before.
 
     Args:
         source: `shop`, or `folder:PATH` with a mapping.
@@ -49,6 +53,8 @@ def look(lane: Lane, source: str, mapping: str | None, as_of: datetime | None, d
     cases = form_cases(scored, findings, facts, rules, accepted, advised, linked)
     proposals = form_proposals(recommended, cases, rules, source, mapping, accepted, replay=as_of is not None)
     opened = open_cases(lane.name, cases, proposals, findings, accepted)
+    if settings().model:
+        prepare(lane.name, accepted.shop.id)
     ask(lane.name, accepted.shop.id)
     tell(lane.name, accepted, opened)
     return report(lane.name, accepted, findings, recommended, rules.kinds, opened, advised)

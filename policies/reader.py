@@ -19,6 +19,7 @@ from ruamel.yaml.comments import CommentedMap
 from control_tower.errors import PolicyError, nearest
 from policies.checks import Fault, faults
 from policies.document import Document, Entitlement, Policy, day_of
+from policies.papers import is_paper
 from policies.plain_yaml import line_of, plain
 from policies.refusals import WORKED_OUT, refusal
 from policies.situations import EXAMPLES, beside, undecided, with_examples
@@ -26,7 +27,6 @@ from policies.validation import content_of, validated
 from policies.validation import tree as tree_in
 
 HOUSE = Path(__file__).parent
-OTHERS = ("authority",)  # policies of another kind, with a reader of their own
 LOG = logging.getLogger(__name__)
 
 
@@ -143,11 +143,7 @@ def files_of(policy: str | Path) -> list[Path]:
 
 
 def _documents(folder: Path) -> list[Path]:
-    return sorted(
-        file
-        for file in folder.glob("*.yaml")
-        if not file.name.endswith(EXAMPLES) and file.stem.partition("@")[0] not in OTHERS
-    )
+    return sorted(file for file in folder.glob("*.yaml") if not file.name.endswith(EXAMPLES) and not is_paper(file))
 
 
 def _versions_in(folder: Path, name: str) -> list[Path]:

@@ -7,15 +7,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import JsonValue, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 from ruamel.yaml.comments import CommentedMap
 
 from control_tower.errors import PolicyError
 from policies.plain_yaml import LARGEST, tree_of
 from policies.refusals import explained, refusal
-from policies.terms import Term
 
-Written = TypeVar("Written", bound=Term)
+Written = TypeVar("Written", bound=BaseModel)
 
 
 def content_of(file: Path) -> bytes:

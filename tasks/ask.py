@@ -5,12 +5,14 @@ from __future__ import annotations
 from control_tower.keeping.step import step
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.cases import dossier, find_proposal, paused_as, unopened, withdrawn
+from control_tower.model.briefs import Brief
 from control_tower.nouns import Case, Noun, Proposal
 from control_tower.pause import PauseRequest, open_pauses
 from control_tower.pause.calling_off import call_off
 from control_tower.settings import settings
 from tasks.authority import ruling_choices
 from tasks.brief import brief
+from tasks.prepare import brief_for, briefs_for
 
 
 class Asked(Noun):
@@ -40,7 +42,9 @@ def ask(lane: str, shop: str) -> Asked:
         for case, row in unopened(ledger, lane, shop)
     ]
     for start in range(0, len(waiting), 200):  # written down as we go: a killed run does not ask twice
-        runs = open_pauses([request(case, proposal) for case, proposal in waiting[start : start + 200]])
+        batch = waiting[start : start + 200]
+        briefs = briefs_for(ledger, settings(), [case for case, _ in batch])
+        runs = open_pauses([request(case, proposal, briefs[case.id]) for case, proposal in batch])
         paused_as(ledger, runs)
         opened |= runs
     return Asked(runs=opened)
@@ -49,15 +53,16 @@ def ask(lane: str, shop: str) -> Asked:
 def request_for(ledger: Ledger, digest: str) -> PauseRequest:
     """The paused run of a proposal in the book."""
     row = find_proposal(ledger, digest)
-    return request(dossier(ledger, row.case_id).case, Proposal.model_validate(row.body))
+    case = dossier(ledger, row.case_id).case
+    return request(case, Proposal.model_validate(row.body), brief_for(ledger, case))
 
 
-def request(case: Case, proposal: Proposal) -> PauseRequest:
+def request(case: Case, proposal: Proposal, prepared: Brief | None = None) -> PauseRequest:
     """The paused run of one proposal: its name, its form's description and its parameters."""
     return PauseRequest(
         proposal_id=proposal.digest,
         name=f"{proposal.action}-{proposal.order_id}-{proposal.id}"[:120],
-        description_markdown=brief(case, (proposal,)),
+        description_markdown=brief(case, (proposal,), prepared),
         parameters={"proposal": proposal.digest},
         tags=[f"lane:{proposal.lane}", f"action:{proposal.action}", f"case:{case.id}"],
         key=f"ruling-{proposal.id}",

@@ -16,6 +16,7 @@ from control_tower.pause import answer, pause_again
 from control_tower.settings import settings
 from tasks.authority import in_minor_units, ruling_choices, written_authority
 from tasks.brief import brief, escape
+from tasks.prepare import brief_for
 
 
 def take_ruling(proposal: str) -> tuple[Ruling | None, str]:
@@ -65,7 +66,7 @@ def wait_on(proposal: str, refusal: str) -> str:
     why = refusal or "nobody has ruled"
     note(ledger, f"proposal:{proposal}", "woken without a ruling", why, datetime.now(UTC))
     held = dossier(ledger, row.case_id)
-    text = brief(held.case, (Proposal.model_validate(row.body),))
+    text = brief(held.case, (Proposal.model_validate(row.body),), brief_for(ledger, held.case))
     pause_again(
         f"**Nothing was done: {escape(why)}.** This run waits for a ruling.\n\n{text}", reasons=ruling_choices()
     )

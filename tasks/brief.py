@@ -1,20 +1,28 @@
-"""Brief: what a person needs to see before ruling, rendered by code from the evidence alone."""
+"""Brief: what a person needs to see before ruling, rendered by code from the evidence alone.
+
+What was prepared says which evidence comes first and what is quoted. Every word and number is written here.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from control_tower.nouns import Advice, Case, Proposal, Told, told_once
+from control_tower.model.briefs import Brief
+from control_tower.model.why import Why
+from control_tower.nouns import Advice, Answer, Case, Proposal, Told, told_once
 from control_tower.stores.protocol import undoing
 
 SHOWN = 20
 
 
-def brief(case: Case, proposals: tuple[Proposal, ...] = ()) -> str:
+def brief(case: Case, proposals: tuple[Proposal, ...] = (), prepared: Brief | None = None) -> str:
     """A case as markdown: what is proposed, what was found, from which values, and what is missing.
 
     The proposal comes first, for on a small screen Prefect's form shows only the first lines of it.
-    No model is asked; `source: template` says so.
+    No model is asked here. Its last line says who chose what comes first: a model, or a template, and why.
+
+    Args:
+        prepared: what a model, or the template, chose; every finding is told whether or not it is in it.
     """
     risk = case.risk
     facts = [
@@ -25,7 +33,12 @@ def brief(case: Case, proposals: tuple[Proposal, ...] = ()) -> str:
         "",
     ]
     told = told_once(case.findings)
-    found = [line for one in told[:SHOWN] for line in _finding(one, of_many=len(case.subjects) > 1)]
+    points = prepared.points if prepared else ()
+    found = [
+        line
+        for id, one in _in_order(told[:SHOWN], points)
+        for line in _finding(one, id, points, of_many=len(case.subjects) > 1)
+    ]
     if len(told) > SHOWN:
         found.append(f"- and {len(told) - SHOWN} more findings")
     if len(case.subjects) > len(case.evidence.facts):
@@ -37,20 +50,58 @@ def brief(case: Case, proposals: tuple[Proposal, ...] = ()) -> str:
     ]
     if proposed:
         proposed.append("")
-    found += _asked(case)
+    found += _clauses(case) + _said(case, prepared) + _asked(case, prepared)
     advised = [line for one in case.advice[:SHOWN] for line in _advised(one)]
     if advised:
         advised = ["", "Advised, and theirs to do who own it:", "", *advised]
-    source = f"_evidence as of {_moment(case.evidence.as_of)}; source: template_"
+    source = f"_evidence as of {_moment(case.evidence.as_of)}; source: {_source(prepared)}_"
     return "\n".join([*proposed, f"## {escape(case.title)}", "", *facts, *found, *advised, "", source])
 
 
-def _asked(case: Case) -> list[str]:
+def _source(prepared: Brief | None) -> str:
+    if prepared and prepared.source == "model":
+        return f"what comes first was chosen by {escape(prepared.model)}; every sentence is the rules' own"
+    why = prepared.why if prepared else Why.not_configured.value
+    return f"template, because {Why(why).words}" if why else "template"
+
+
+def _in_order(told: list[Told], points: tuple[str, ...]) -> list[tuple[str, Told]]:
+    """Findings by the place at which they, or a fact of theirs, are first pointed at; the others after them."""
+    places: dict[str, int] = {}
+    for place, point in enumerate(points):
+        places.setdefault(point.partition(".")[0], place)
+    named = [(f"F{number}", one) for number, one in enumerate(told, 1)]
+    return sorted(named, key=lambda pair: places.get(pair[0], len(points)))
+
+
+def _clauses(case: Case) -> list[str]:
+    """The clauses that what was found rests on."""
+    cited = {
+        str(value)
+        for finding in case.findings
+        for name, value in finding.values.items()
+        if name.endswith("_clause") and value is not None and finding.answer is Answer.yes
+    }
+    return ["", f"By {', '.join(map(escape, sorted(cited)[:SHOWN]))}"] if cited else []
+
+
+def _said(case: Case, prepared: Brief | None) -> list[str]:
+    """What somebody outside wrote, in their words, and what that was read as."""
+    if not prepared or not prepared.quotes:
+        return []
+    quoted = [
+        f"- {escape(one.written_by)}, {escape(one.subject)}: “{escape(one.text)}”" for one in prepared.quotes[:SHOWN]
+    ]
+    read = [f"- read as: {escape(prepared.reason.replace('_', ' '))}"] if prepared.reason else []
+    return ["", "In their words, which prove nothing by themselves:", "", *quoted, *read]
+
+
+def _asked(case: Case, prepared: Brief | None) -> list[str]:
     """What is missing, by whom to ask for it."""
     owners: dict[str, dict[str, None]] = {}
-    for finding in case.findings:
-        for name, owner in finding.ask.items():
-            owners.setdefault(owner, {})[name] = None
+    chosen = prepared.missing if prepared else {}
+    for name, owner in (*chosen.items(), *(pair for finding in case.findings for pair in finding.ask.items())):
+        owners.setdefault(owner, {})[name] = None
     lines = [f"- {escape(owner)}: {', '.join(map(escape, sorted(owners[owner])))}" for owner in sorted(owners)]
     return ["", "Missing, and whom to ask:", "", *lines] if lines else []
 
@@ -59,10 +110,12 @@ def _moment(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _finding(told: Told, *, of_many: bool) -> list[str]:
+def _finding(told: Told, id: str, points: tuple[str, ...], *, of_many: bool) -> list[str]:
     finding = told.finding
     of = f", {escape(told.named)}" if of_many else ""
-    seen = ", ".join(f"{escape(name)} = {escape(str(value))}" for name, value in finding.values.items())
+    first = [point.partition(".")[2] for point in points if point.startswith(f"{id}.")]
+    names = [name for name in dict.fromkeys((*first, *finding.values)) if name in finding.values]
+    seen = ", ".join(f"{escape(name)} = {escape(str(finding.values[name]))}" for name in names)
     lines = [
         f"- **{finding.kind.replace('_', ' ')}** ({finding.answer}{of}): {escape(finding.sentence)}",
         f"  - from {seen}",

@@ -46,7 +46,7 @@ def _sources(folder: Any) -> Iterator[Any]:
     for entry in folder.iterdir():
         if entry.is_dir() and entry.name != "__pycache__":
             yield from _sources(entry)
-        elif entry.name.endswith((".py", ".yaml", ".sql")):
+        elif entry.name.endswith((".py", ".yaml", ".sql", ".txt")):
             yield entry
 
 

@@ -12,7 +12,8 @@ from pydantic import Field
 from control_tower.caps import Breaker, Cap, Caps, Owner
 from control_tower.nouns import Action, Shop, Verdict
 from policies.business_time import due_after
-from policies.terms import Calendar, Duration, Identifier, InForce, Term
+from policies.papers import Paper
+from policies.terms import Calendar, Duration, Identifier, Term
 
 Amounts = dict[Annotated[str, Field(pattern=r"^[A-Z]{3}$")], Annotated[int, Field(ge=1)]]
 
@@ -107,13 +108,9 @@ class BreakerTerm(Term):
     within: Span
 
 
-class AuthorityTerms(Term):
+class AuthorityTerms(Paper):
     """The whole file."""
 
-    id: Literal["authority"]
-    version: int = Field(ge=1)
-    owner: str = Field(min_length=2)
-    in_force: InForce
     time_zone: str
     country: str = Field(pattern=r"^[A-Z]{2}$")
     calendar: Calendar
@@ -130,11 +127,6 @@ class AuthorityTerms(Term):
     breakers: tuple[BreakerTerm, ...] = ()
     closes_breakers: tuple[Identifier, ...] = Field(default=(), description="the roles that may close one")
     waiting: Waiting
-
-    @property
-    def reference(self) -> str:
-        """Id and version, as in authority@1."""
-        return f"{self.id}@{self.version}"
 
     def reasons(self, verdict: Verdict) -> dict[str, str]:
         """The reasons that a ruling can have."""
