@@ -123,6 +123,7 @@ def test_the_shipped_file_deploys_flows_that_are_there(server: Server) -> None:
         "watch-subscriptions": "watch-subscriptions",
         "resolve-case": "resolve-case",
         "sweep-approvals": "sweep-approvals",
+        "settle-effects": "settle-effects",
     }
     assert {each.name for each in deploy(settings())} == {
         "watch-fulfilment/watch-fulfilment",
@@ -132,5 +133,6 @@ def test_the_shipped_file_deploys_flows_that_are_there(server: Server) -> None:
         "watch-subscriptions/watch-subscriptions",
         "resolve-case/resolve-case",
         "sweep-approvals/sweep-approvals",
+        "settle-effects/settle-effects",
     }
     assert [each.differs for each in deploy(settings())] == [()] * len(flows)
