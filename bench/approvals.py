@@ -201,8 +201,8 @@ def warm_worker() -> Iterator[None]:
         worker.wait(120)
 
 
-def ruled_and_acted(at_once: list[int]) -> dict[int, tuple[float, list[float]]]:
-    """By how many were ruled at once: seconds for the rulings, and from each to its effect in the embedded shop."""
+def ruled_and_acted(at_once: list[int]) -> Iterator[tuple[int, float, list[float]]]:
+    """How many were ruled at once, seconds for the rulings, and from each to its effect in the embedded shop."""
     from control_tower.ledger import open_ledger
     from control_tower.ledger.approvers import enrol
     from control_tower.ledger.cases import find_proposal, waiting_proposals
@@ -249,13 +249,11 @@ def ruled_and_acted(at_once: list[int]) -> dict[int, tuple[float, list[float]]]:
             began_at = {one.digest: said.result() for one, said in zip(asked, saying, strict=True)}
         return time.perf_counter() - began, _seconds_to_effects(ledger, began_at)
 
-    taken: dict[int, tuple[float, list[float]]] = {}
     with warm_worker():
         turn(1)  # warms what is imported at first
         for number in at_once:
             turns = [turn(number) for _ in range(rounds[number])]
-            taken[number] = (statistics.mean(ruled for ruled, _ in turns), [each for _, all_ in turns for each in all_])
-    return taken
+            yield number, statistics.mean(ruled for ruled, _ in turns), [each for _, all_ in turns for each in all_]
 
 
 def _seconds_to_effects(ledger: Any, began_at: dict[str, float]) -> list[float]:
@@ -310,7 +308,7 @@ def measured(given: argparse.Namespace, folder: Path) -> None:
         theirs = given.stock / waits
         print(f"Prefect's own suspend: {theirs:.2f} a second come to wait; ours are {rate / theirs:.0f} times as fast")
         print(f"  from resume to the end: median {statistics.median(effects):.1f} s")
-        for number, (ruled, taken) in ruled_and_acted(given.at_once).items():
+        for number, ruled, taken in ruled_and_acted(given.at_once):
             middle = statistics.median(taken)
             print(
                 f"{number} at once: ruled in {ruled:.2f} s; from ruling to confirmed effect: median {middle:.2f} s,"
