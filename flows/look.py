@@ -35,7 +35,7 @@ def look(lane: Lane, source: str, mapping: str | None, as_of: datetime | None, d
         as_of: timezone-aware; nothing later is seen. Now, when left out.
         dry_run: find, score and report; open nothing.
     """
-    moment = as_of or datetime.now(UTC)
+    moment = (as_of or datetime.now(UTC)).astimezone(UTC)
     rules = policy(lane.name, moment)
     with breaches_told(lane.name, source):
         accepted = validate(gather(source, mapping, lane.tables, moment, live=as_of is None))

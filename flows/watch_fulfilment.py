@@ -21,6 +21,8 @@ LANE = lane(
     "shipment_events",
     "holds",
     "refunds",
+    "support_contacts",
+    "reviews",
 )
 
 

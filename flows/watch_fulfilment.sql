@@ -94,6 +94,37 @@ held AS (
 marked AS (
     SELECT order_id, count(*) AS contradictions, string_agg(DISTINCT rule, ', ' ORDER BY rule) AS contradiction_rules
     FROM marks
+    -- What customers write is no record of ours: that it does not fit makes no contradiction.
+    WHERE "table" NOT IN ('support_contacts', 'reviews')
+    GROUP BY order_id
+),
+written AS (
+    SELECT order_id, contact_id AS id, contacted_at AS written_at, text, 'to support' AS told, text AS contact_text, NULL AS review_text
+    FROM support_contacts
+    WHERE order_id IS NOT NULL AND text IS NOT NULL
+    UNION ALL
+    SELECT order_id, review_id, written_at, words, 'in a review', NULL, words
+    FROM (SELECT *, concat_ws('. ', title, text) AS words FROM reviews WHERE order_id IS NOT NULL)
+    WHERE words <> ''
+),
+words AS (
+    SELECT
+        order_id,
+        arg_max(contact_text, (written_at, id)) FILTER (WHERE contact_text IS NOT NULL) AS contact_text,
+        arg_max(review_text, (written_at, id)) FILTER (WHERE review_text IS NOT NULL) AS review_text
+    FROM written
+    GROUP BY order_id
+),
+-- What says "not received" counts if it is no older than the day of the delivery: before, it was true.
+missed AS (
+    SELECT order_id, arg_max(struct_pack(told, said), (written_at, id)) AS newest
+    FROM (
+        SELECT w.*, words_for('not_received', text) AS said
+        FROM written AS w
+        JOIN shipped AS s USING (order_id)
+        WHERE day_of(w.written_at) >= day_of(s.arrived_at)
+    )
+    WHERE said IS NOT NULL
     GROUP BY order_id
 )
 
@@ -160,7 +191,16 @@ SELECT
     CASE WHEN has('holds') THEN coalesce(h.shipped_on_hold, false) END AS shipped_on_hold,
     CASE WHEN has('shipment_events') THEN coalesce(s.out_of_order, false) END AS scans_out_of_order,
     CAST(coalesce(m.contradictions, 0) AS BIGINT) AS contradictions,
-    m.contradiction_rules
+    m.contradiction_rules,
+    CASE
+        WHEN NOT (tells('support_contacts.text') AND has('support_contacts') OR has('reviews')) THEN NULL
+        WHEN s.arrived_at IS NULL AND coalesce(s.said_delivered, false) THEN NULL
+        ELSE d.order_id IS NOT NULL
+    END AS said_not_received,
+    d.newest.said AS said_words,
+    d.newest.told AS said_to,
+    w.contact_text,
+    w.review_text
 FROM orders AS o
 LEFT JOIN promised AS p USING (order_id)
 LEFT JOIN sold AS l USING (order_id)
@@ -170,4 +210,6 @@ LEFT JOIN shipped AS s USING (order_id)
 LEFT JOIN unsent AS n USING (order_id)
 LEFT JOIN held AS h USING (order_id)
 LEFT JOIN marked AS m USING (order_id)
+LEFT JOIN words AS w USING (order_id)
+LEFT JOIN missed AS d USING (order_id)
 ORDER BY o.order_id

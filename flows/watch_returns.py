@@ -11,8 +11,9 @@ from tasks.lane import lane
 from tasks.report import LaneReport
 
 LANE = lane(
-    "returns", __file__, "returns", "orders", "order_lines", "payments", "fulfillments", "inspections", "refunds"
-)
+    "returns", __file__, "returns", "orders", "order_lines", "payments", "fulfillments", "inspections", "refunds",
+    "support_contacts", "reviews",
+)  # fmt: skip
 
 
 @flow(name="watch-returns", persist_result=False)

@@ -228,6 +228,23 @@ marked AS (
     )
     GROUP BY return_id
 ),
+-- What the customer last wrote once the return was asked for.
+words AS (
+    SELECT
+        a.return_id,
+        arg_max(k.text, (k.contacted_at, k.contact_id)) AS contact_text
+    FROM asked AS a
+    JOIN support_contacts AS k ON k.order_id = a.order_id AND k.contacted_at >= a.requested_at AND k.text IS NOT NULL
+    GROUP BY a.return_id
+),
+reviewed AS (
+    SELECT
+        order_id,
+        arg_max(concat_ws('. ', title, text), (written_at, review_id)) FILTER (WHERE coalesce(title, text) IS NOT NULL) AS review_text
+    FROM reviews
+    WHERE order_id IS NOT NULL
+    GROUP BY order_id
+),
 told AS (
     SELECT count(received_at) > 0 AS of_arrivals, count(photos) > 0 AS of_photos FROM returns
 )
@@ -244,6 +261,8 @@ SELECT
     CASE WHEN a.status_known THEN a.status END AS status,
     a.reason,
     a.reason_text,
+    x.contact_text,
+    z.review_text,
     -- No photo is "none" where the source tells of photos, and unknown where it does not.
     CASE WHEN t.of_photos THEN coalesce(a.photos, '') <> '' END AS has_photos,
     a.gift,
@@ -325,4 +344,6 @@ LEFT JOIN spikes AS k
     ON k.sku = a.sku AND k.reason = a.reason AND a.requested_at >= recent_from AND a.requested_at < as_of()
 LEFT JOIN accounted AS v ON v.return_id = a.return_id
 LEFT JOIN marked AS m ON m.return_id = a.return_id
+LEFT JOIN words AS x ON x.return_id = a.return_id
+LEFT JOIN reviewed AS z ON z.order_id = a.order_id
 ORDER BY a.return_id

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from control_tower.errors import PolicyError, nearest
 from control_tower.nouns import Noun
 from control_tower.wording import folded
 from policies.checks import Fault
@@ -69,6 +70,19 @@ class Meanings(Paper):
     def surest(self, text: str, kinds: Sequence[Kind]) -> Said | None:
         """What a text says most surely."""
         return next(iter(self.read(text, kinds)), None)
+
+    def words(self, meaning: str, text: str) -> str | None:
+        """The words of a text that most surely say one thing; nothing where none do.
+
+        Raises:
+            PolicyError: no such meaning.
+        """
+        if meaning not in self.by_id:
+            near = nearest(meaning, [*self.by_id])
+            raise PolicyError(f"there is no meaning {meaning!r}", where=self.reference, remedy=near)
+        text = text[:LONGEST].replace("’", "'")
+        said = self._said(self.by_id[meaning], text, folded(text))
+        return said.words if said else None
 
     def _said(self, meaning: Meaning, text: str, plain: str) -> Said | None:
         best: Said | None = None

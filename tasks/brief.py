@@ -11,6 +11,7 @@ from control_tower.model.briefs import Brief
 from control_tower.model.why import Why
 from control_tower.nouns import Advice, Answer, Case, Proposal, Told, told_once
 from control_tower.stores.protocol import undoing
+from policies.meanings import meanings
 
 SHOWN = 20
 
@@ -90,10 +91,16 @@ def _said(case: Case, prepared: Brief | None) -> list[str]:
     if not prepared or not prepared.quotes:
         return []
     quoted = [
-        f"- {escape(one.written_by)}, {escape(one.subject)}: “{escape(one.text)}”" for one in prepared.quotes[:SHOWN]
+        f"- {escape(one.written_by)}, {escape(one.subject)}: “{escape(one.text)}”{_read_as(one.read_as)}"
+        for one in prepared.quotes[:SHOWN]
     ]
-    read = [f"- read as: {escape(prepared.reason.replace('_', ' '))}"] if prepared.reason else []
+    read = [f"- given as the reason: {escape(prepared.reason.replace('_', ' '))}"] if prepared.reason else []
     return ["", "In their words, which prove nothing by themselves:", "", *quoted, *read]
+
+
+def _read_as(meaning: str) -> str:
+    known = meanings().by_id.get(meaning)
+    return f" (reads as: {escape(known.means)})" if known else ""
 
 
 def _asked(case: Case, prepared: Brief | None) -> list[str]:

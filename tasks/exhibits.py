@@ -103,7 +103,9 @@ def _notes(case: Case, policy: Policy, rules: Disclosure) -> dict[str, Note]:
         for note in rules.notes
         if record.get(note.fact)
     ]
-    once = list(dict.fromkeys(found))[:NOTES]
+    # Words that stand in another note of the same subject are not told twice.
+    whole = [one for one in found if not any(one[3] in other[3] != one[3] and one[0] == other[0] for other in found)]
+    once = list(dict.fromkeys(whole))[:NOTES]
     return {f"N{number}": Note(f"N{number}", *one) for number, one in enumerate(once, 1)}
 
 

@@ -15,11 +15,13 @@ from control_tower.model.briefs import Brief, Quoted
 from control_tower.model.prompts import prompt
 from control_tower.model.redaction import Redactor, cleaned
 from control_tower.nouns import Case
-from tasks.exhibits import Exhibits
+from policies.meanings import Kind
+from tasks.exhibits import Exhibits, Note
 from tasks.reading import read_by_paper
 
 PROMPT = "brief@1"
 UNCLEAR = "unclear"
+KINDS: tuple[Kind, ...] = ("contact", "mention", "return_reason")
 Id = Annotated[str, Field(min_length=2, max_length=80)]
 
 
@@ -141,15 +143,21 @@ def brief_of(case: Case, exhibits: Exhibits, redactor: Redactor, found: Answered
 
 def _quoted(quote: Quote, exhibits: Exhibits, redactor: Redactor) -> Quoted:
     note = exhibits.notes[quote.note]
-    return Quoted(subject=note.subject, fact=note.fact, written_by=note.written_by, text=redactor.restore(quote.text))
+    return quoted(note, redactor.restore(quote.text))
+
+
+def quoted(note: Note, text: str) -> Quoted:
+    """Words of a note, and what the whole of it is read as by the meanings on paper, where a customer wrote it."""
+    read = read_by_paper(note.text, KINDS) if note.written_by == "the customer" else ()
+    return Quoted(
+        subject=note.subject, fact=note.fact, written_by=note.written_by, text=text,
+        read_as=read[0].meaning if read else "",
+    )  # fmt: skip
 
 
 def template(case: Case, exhibits: Exhibits, why: str) -> Brief:
     """The brief without a model: every finding in the order of the rules, notes as they begin, the rules' own gaps."""
-    quotes = tuple(
-        Quoted(subject=note.subject, fact=note.fact, written_by=note.written_by, text=cleaned(note.text, 240))
-        for note in list(exhibits.notes.values())[:2]
-    )
+    quotes = tuple(quoted(note, cleaned(note.text, 240)) for note in list(exhibits.notes.values())[:2])
     return Brief(
         case_id=case.id,
         evidence=exhibits.digest,

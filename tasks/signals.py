@@ -11,6 +11,7 @@ from control_tower.joins import joins, literal, quoted
 from control_tower.nouns import Shop, as_json
 from control_tower.settings import Settings
 from policies import Policy, business_days
+from policies.meanings import meanings
 from policies.terms import Calendar
 from tasks.lane import Lane
 
@@ -87,6 +88,22 @@ def _statistics(connection: duckdb.DuckDBPyConnection) -> None:
     connection.create_function("binomial_tail", tail, [BIGINT, BIGINT, DOUBLE], DOUBLE, type="arrow")
 
 
+def _words(connection: duckdb.DuckDBPyConnection) -> None:
+    """`words_for(meaning, text)`: the words of a text that say so by the meanings on paper, or null."""
+    from duckdb.sqltypes import VARCHAR
+
+    def words_for(meaning: Any, text: Any) -> Any:
+        import pyarrow as pa
+
+        paper = meanings()
+        pairs = zip(meaning.to_pylist(), text.to_pylist(), strict=True)
+        return pa.array([paper.words(one, said) if said else None for one, said in pairs], type=pa.string())
+
+    connection.create_function(
+        "words_for", words_for, [VARCHAR, VARCHAR], VARCHAR, type="arrow", null_handling="special"
+    )
+
+
 def vocabulary(
     connection: duckdb.DuckDBPyConnection,
     shop: Shop,
@@ -113,6 +130,7 @@ def vocabulary(
     ):
         connection.execute(f"CREATE MACRO {macro}")
     _statistics(connection)
+    _words(connection)
     connection.register("calendar", business_days(shop, calendar, as_of))
     # The calendar as one list, indexed by day: counting open days is then two look-ups and no join.
     connection.execute("SET VARIABLE first_day = (SELECT min(day) FROM calendar)")

@@ -27,6 +27,7 @@ class Quoted(Noun):
     fact: str
     written_by: str
     text: str
+    read_as: str = Field(default="", description="a meaning on paper that the whole text has; empty if none is read")
 
 
 class Brief(Noun):

@@ -23,9 +23,9 @@ CANONICAL = (
     "orders", "order_lines", "payments", "promises", "fulfillments", "shipment_events", "holds", "refunds",
     "returns", "inspections", "subscriptions", "invoices",
     "inventory_levels", "purchase_orders", "campaigns", "product_signals", "product_states",
-    "risk_signals", "address_changes", "disputes", "support_contacts", "buyers",
+    "risk_signals", "address_changes", "disputes", "support_contacts", "reviews", "buyers",
 )  # fmt: skip
-OF_NO_ORDER = ("returns", "inspections", "refunds", "risk_signals", "disputes", "support_contacts", "buyers")
+OF_NO_ORDER = ("returns", "inspections", "refunds", "risk_signals", "disputes", "support_contacts", "reviews", "buyers")
 """Tables whose rows may name no order, and may be of any."""
 ENDINGS = (".parquet", ".csv", ".csv.gz")
 

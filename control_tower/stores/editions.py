@@ -6,12 +6,12 @@ from sqlalchemy import Connection, Table
 
 from control_tower.joins import quoted
 from control_tower.stores.base import ShopRow
-from control_tower.stores.tables import OrderLineRow, RefundRow
+from control_tower.stores.tables import OrderLineRow, RefundRow, SupportContactRow
 
-EDITION = 3
+EDITION = 4
 """Kept as SQLite's `user_version`. The first had no returns, and no refund without an order; the second only orders,
-parcels, payments and returns."""
-CHANGED: tuple[Table, ...] = (OrderLineRow.__table__, RefundRow.__table__)
+parcels, payments and returns; the third no words of customers beside those of returns."""
+CHANGED: tuple[Table, ...] = (OrderLineRow.__table__, RefundRow.__table__, SupportContactRow.__table__)
 
 
 def edition_of(connection: Connection) -> int:

@@ -313,8 +313,24 @@ class SupportContactRow(ShopRow, table=True):
     customer_id: Perhaps = None
     channel: Perhaps = None
     topic: Perhaps = None
+    text: Perhaps = None
     matches_order: PerhapsFlag = None
     contacted_at: At
+    observed_at: At
+
+
+class ReviewRow(ShopRow, table=True):
+    """What a customer wrote of an order, once asked."""
+
+    __tablename__ = "reviews"
+    __table_args__ = STRICT
+    review_id: Key
+    order_id: PerhapsOfOrder = None
+    sku: Perhaps = None
+    stars: int | None = None
+    title: Perhaps = None
+    text: Perhaps = None
+    written_at: At
     observed_at: At
 
 
@@ -372,6 +388,7 @@ CANONICAL: dict[str, Table] = {
         AddressChangeRow,
         DisputeRow,
         SupportContactRow,
+        ReviewRow,
     )
 }
 

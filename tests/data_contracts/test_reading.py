@@ -35,7 +35,7 @@ def test_there_is_a_contract_for_each_table_of_the_lanes() -> None:
         "fulfillments", "shipment_events", "holds", "refunds",
         "returns", "inspections", "subscriptions", "invoices",
         "inventory_levels", "purchase_orders", "campaigns", "product_signals", "product_states",
-        "risk_signals", "address_changes", "disputes", "support_contacts", "buyers",
+        "risk_signals", "address_changes", "disputes", "support_contacts", "reviews", "buyers",
     }  # fmt: skip
     with pytest.raises(ContractError, match="did you mean 'fulfillments'"):
         data_contracts.load("fulfilments")

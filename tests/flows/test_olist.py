@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import shutil
 from collections.abc import Callable
 from datetime import datetime
@@ -20,6 +21,7 @@ FILES = {
     "orders": "olist_orders_dataset.csv.gz",
     "order_lines": "olist_order_items_dataset.csv.gz",
     "payments": "olist_order_payments_full.csv.gz",
+    "reviews": "olist_order_reviews_dataset.csv.gz",
 }
 
 
@@ -54,6 +56,7 @@ def test_the_exceptions_of_olist_are_those_that_are_known(tower: Any, olist: Pat
         "fulfillments.delivered_after_hand_over": 3,
         "fulfillments.delivered_has_a_date": 8,
         "fulfillments.delivered_was_handed_over": 1,
+        "reviews.written_after_placement": 58,
     }
     findings = tower.kept(report, "judge")
     yes = findings[findings["answer"] == "yes"].groupby("kind")["subject"].agg(set)
@@ -103,6 +106,37 @@ def forget_what_came_later(folder: Path, moment: datetime) -> None:
         folder / FILES["order_lines"],
         [row for row in read(folder / FILES["order_lines"]) if row["order_id"] in known],
     )
+    reviews = [row for row in read(folder / FILES["reviews"]) if row["order_id"] in known]
+    reviews = [row for row in reviews if datetime.fromisoformat(row["review_answer_timestamp"]) <= moment]
+    write(folder / FILES["reviews"], reviews)
+
+
+def test_who_says_of_a_delivered_order_that_it_never_came_is_evidence_with_their_words(tower: Any, olist: Path) -> None:
+    report = tower.watch(source=f"folder:{olist}", mapping="olist", as_of=THEN, dry_run=True)
+    findings = tower.kept(report, "judge")
+    disputed = set(findings.loc[(findings.kind == "disputed_delivery") & (findings.answer == "yes"), "subject"])
+    written = {row["order_id"]: row for row in read(olist / FILES["reviews"])}
+    came = {
+        row["order_id"]: row["order_delivered_customer_date"][:10] if row["order_status"] == "delivered" else ""
+        for row in read(olist / FILES["orders"])
+    }
+    plainly = re.compile(r"não recebi|nao recebi|não chegou|nao chegou", re.IGNORECASE)
+    texts = {id: f"{row['review_comment_title']}. {row['review_comment_message']}" for id, row in written.items()}
+    plain = {
+        id for id, text in texts.items()
+        if plainly.search(text) and came[id] and written[id]["review_answer_timestamp"][:10] >= came[id]
+    }  # fmt: skip
+    print(f"{len(disputed)} deliveries disputed, {len(plain & disputed)} of the {len(plain)} that say so most plainly")
+    assert len(plain) > 50 and plain <= disputed
+    for id in disputed:
+        assert written[id]["review_answer_timestamp"][:10] >= came[id], "before the delivery it was only true"
+    facts = tower.kept(report, "detect").set_index("order_id").loc[sorted(disputed)]
+    assert all(words in text for words, text in zip(facts["said_words"], facts["review_text"], strict=True))
+    assert set(facts["said_to"]) == {"in a review"}
+    proposed = tower.kept(report, "recommend")
+    yes = findings[findings.answer == "yes"].groupby("subject")["kind"].agg(set)
+    only = {id for id, kinds in yes.items() if kinds == {"disputed_delivery"}}
+    assert only and not only & set(proposed["subject"]), "words alone move no money"
 
 
 def read(file: Path) -> list[dict[str, str]]:

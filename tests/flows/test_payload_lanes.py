@@ -26,7 +26,7 @@ def test_shopifys_own_orders_have_no_promises_and_so_are_neither_late_nor_fine(t
     folder = data("fixtures_shopify_api")
     report = watch_fulfilment(f"shopify:{folder}", as_of=fetched(folder), dry_run=True)
     assert sum(report.accepted.values()) + sum(report.quarantined.values()) == 1 + 3 + 0 + 1 + 1 + 1
-    assert set(report.absent) == {"promises", "holds"}
+    assert set(report.absent) == {"promises", "holds", "support_contacts", "reviews"}
     assert {"orders.approved_at", "fulfillments.handed_over_at"} <= set(report.untold)
     answers = said(tower, report)
     assert answers["450789469", "stuck_order"] == answers["450789469", "contradiction"] == "unknown"

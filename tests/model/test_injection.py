@@ -30,9 +30,11 @@ def attacks() -> list[tuple[str, str]]:
     given = os.environ.get("TOWER_DATA")
     folder = (Path(given) if given else Path(__file__).parents[3] / "shared" / "data") / "injection"
     texts = list(dict.fromkeys(public(folder))) if folder.is_dir() else []
-    return [("reason_text", text) for text in (*texts, *NOTES)] + [
-        (place, text) for place, held in PLACES.items() for text in held
-    ]
+    return (
+        [("reason_text", text) for text in (*texts, *NOTES)]
+        + [(place, text) for place, held in PLACES.items() for text in held]
+        + [(place, text) for place in ("contact_text", "review_text") for text in NOTES]
+    )
 
 
 def lines(told: str) -> list[str]:

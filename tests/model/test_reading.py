@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from desk.model_evaluate import intents, reviews
 from policies.meanings import Meanings, faults, meanings
 from policies.papers import HOUSE, read_paper
 from tasks.reading import read_by_model, read_by_paper
-from tasks.reading_quality import measured
+from tasks.reading_quality import Labelled, measured
 from tests.model.provider import Provider
 
 REASONS = ("return_reason",)
@@ -58,6 +59,9 @@ def data(name: str) -> Path:
         ("It stopped working after a day", "defective"),
         ("O aparelho não funciona", "defective"),
         ("El aparato no funciona", "defective"),
+        ("It does not work", "defective"),
+        ("I could not close the zipper", "size_too_small"),
+        ("I did not want it", "unwanted"),
         ("It came too late for the birthday", "late_delivery"),
         ("Chegou atrasado", "late_delivery"),
         ("Llegó tarde", "late_delivery"),
@@ -82,7 +86,9 @@ def test_what_the_embedded_shops_customers_say_is_read_as_their_reason(meaning: 
 
 @pytest.mark.parametrize(
     "text",
-    ["I never received my parcel", "It says delivered but it did not arrive", "Ainda não recebi o produto",
+    ["I never received my parcel", "I have not received my order", "The tracking says it is here and it did not arrive",
+     "It has not been delivered", "My parcel didn't come", "Nobody came, and the parcel did not show up",
+     "Ainda não recebi o produto",
      "Não chegou meu produto", "Todavía no me llegó el pedido", "No he recibido nada"],
 )  # fmt: skip
 def test_not_received_is_read_in_three_languages(text: str) -> None:
@@ -134,6 +140,32 @@ def test_the_reasons_of_reviews_that_a_person_labelled_are_read_as_well_as_is_sa
         print(f"{row.label:18} {row.labelled:5} precision {row.precision or 0:.2f} recall {row.recall or 0:.2f}")
     assert len(texts) == 95
     assert (found.together.precision or 0) >= 0.78 and (found.together.recall or 0) >= 0.9
+
+
+def test_all_reviews_that_mention_a_return_are_read_as_well_as_is_printed() -> None:
+    """2,056 of 23,486 say return, send or sent back, going back, or refund; of those, who says which size it was."""
+    file = data("womens_reviews") / "womens_reviews" / "womens_clothing_reviews.csv.gz"
+    with gzip.open(file, "rt", encoding="utf-8", newline="") as opened:
+        texts = [f"{row['Title']}. {row['Review Text']}" for row in csv.DictReader(opened)]
+    mentions = [text for text in texts if re.search(r"\breturn|sen[dt] back|going back|refund", text.lower())]
+    sizes = {
+        "size_too_small": r"too small|too tight|too short|too snug|(?:runs?|ran|runs so|way|very) small|size up",
+        "size_too_large": r"too (?:big|large|loose|long|wide)|(?:runs?|ran|very) (?:big|large)|huge|size down",
+    }
+    means = [
+        Labelled(str(at), text, frozenset(one for one, words in sizes.items() if re.search(words, text.lower())))
+        for at, text in enumerate(mentions)
+    ]
+    kinds = ("return_reason", "mention")
+    read = {one.name: frozenset(found.meaning for found in read_by_paper(one.text, kinds)) for one in means}
+    found = measured(means, lambda one: read[one.name], sizes)
+    sent_back = sum("sent_back" in said for said in read.values())
+    print(f"{len(texts):,} reviews, {len(mentions):,} mention a return, {sent_back:,} read as sent back")
+    for row in (*found.labels, found.together):
+        print(f"{row.label:18} {row.labelled:5} precision {row.precision or 0:.2f} recall {row.recall or 0:.2f}")
+    assert (len(texts), len(mentions)) == (23_486, 2056)
+    assert sent_back > 0.7 * len(mentions)
+    assert (found.together.recall or 0) >= 0.9
 
 
 def test_a_review_that_says_not_received_of_a_delivered_order_is_found_in_portuguese() -> None:

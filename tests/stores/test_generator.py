@@ -21,7 +21,7 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from control_tower.errors import NotFound, SettingError, StoreError
-from control_tower.stores.generator import KINDS, Rates, Truth, generate, parquet
+from control_tower.stores.generator import KINDS, WORD_KINDS, Rates, Truth, generate, parquet
 from control_tower.stores.shop import EmbeddedShop
 from control_tower.stores.tables import kinds_of
 
@@ -47,6 +47,8 @@ def moments(*of_every_suite: str) -> list[ParameterSet]:
 
 ALLOWED = {"express": 2, "standard": 5, "economy": 7}
 CLOSED = np.array(sorted(holidays.country_holidays("DE", years=range(2024, 2028))), "datetime64[D]")
+
+NEVER_CAME = "never received|not received|did not arrive|não (?:recebi|chegou)|no he recibido|no me llegó"
 
 Frames = dict[str, pd.DataFrame]
 Truths = set[tuple[str, str]]
@@ -103,6 +105,16 @@ def facts_of(frames: Frames) -> pd.DataFrame:
     facts["last_in_transit"] = restless.max().reindex(orders.index)
     held = frames["holds"].merge(parcels[["order_id", "handed_over_at"]], on="order_id")
     over = (held.placed_at <= held.handed_over_at) & ~(held.released_at <= held.handed_over_at)
+    letters = pd.concat(
+        [
+            frames["reviews"].rename(columns={"written_at": "at"})[["order_id", "at", "text"]],
+            frames["support_contacts"].rename(columns={"contacted_at": "at"})[["order_id", "at", "text"]],
+        ]
+    )
+    letters = letters[letters.text.fillna("").str.contains(NEVER_CAME, case=False)]
+    letters["came"] = letters.order_id.map(facts.parcel_delivered_at)
+    known = letters[letters.came.notna()]
+    facts["said_missing"] = facts.index.isin(known[days(known["at"]) >= days(known.came)].order_id)
     facts["left_on_hold"] = facts.index.isin(held[over].order_id)
     return facts
 
@@ -128,6 +140,7 @@ def holding(
         "lost_shipment": handed_over & ~delivered & ~off & (o.deliver_by < now),
         "silent_shipment": ~off & ~delivered & (no_scan | (handed_over & too_long)),
         "late_delivery": ~off & o.parcel_delivered_at.notna() & (arrived_day > promised_day),
+        "disputed_delivery": ~off & o.parcel_delivered_at.notna() & o.said_missing,
         "refund_due": off & approved & ~handed_over & (o.refunded < o.paid.fillna(0)),
         "cancelled_in_transit": (o.cancelled_at > o.parcel_handed_over_at),
         "contradiction": (said & o.parcel_delivered_at.isna())
@@ -175,7 +188,7 @@ def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def test_what_the_rules_find_is_exactly_what_was_planted(shop: Made) -> None:
     assert holding(shop.frames, shop.as_of) == pairs(shop.truth)
-    assert all(shop.truth.kinds[kind] for kind in KINDS), "every kind is planted"
+    assert all(shop.truth.kinds[kind] for kind in (*KINDS, *WORD_KINDS)), "every kind is planted"
 
 
 def test_no_fair_reading_of_the_rules_and_no_clock_some_hours_out_makes_a_difference(shop: Made) -> None:

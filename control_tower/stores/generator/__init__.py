@@ -14,6 +14,7 @@ from control_tower.stores.generator.truth import (
     RETURN_KINDS,
     STOCK_KINDS,
     SUBSCRIPTION_KINDS,
+    WORD_KINDS,
     DirtyRow,
     MissedPickup,
     Rates,
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LEAST_DAYS = 90
-STOCK, SUBSCRIPTIONS, RISKS = 1, 2, 3
+STOCK, SUBSCRIPTIONS, RISKS, WORDS = 1, 2, 3, 4
 """With the seed, what each of these is drawn by: it changes nothing else that is drawn."""
 
 __all__ = [
-    "FRAUD_KINDS", "KINDS", "RETURN_KINDS", "STOCK_KINDS", "SUBSCRIPTION_KINDS",
+    "FRAUD_KINDS", "KINDS", "RETURN_KINDS", "STOCK_KINDS", "SUBSCRIPTION_KINDS", "WORD_KINDS",
     "DirtyRow", "MissedPickup", "Rates", "Truth", "generate", "parquet",
 ]  # fmt: skip
 
@@ -121,6 +122,7 @@ def make(
     from control_tower.stores.generator.stock_rows import stock_tables
     from control_tower.stores.generator.subscription_rows import add_subscriptions
     from control_tower.stores.generator.timeline import choose_pickups, draw
+    from control_tower.stores.generator.words import write_words
 
     if orders < 1:
         raise SettingError("a shop needs an order", remedy="ask for one at least")
@@ -156,6 +158,13 @@ def make(
     plant_risks(seen, gatherings, rates)
     settle_risks(seen)
     fraud = RiskRows(seen).write(tables)
+    said = write_words(tables, scene, rows, rates, np.random.default_rng([seed, WORDS]))
     truth = scene.truth(rows.ids, pickups, soiled, returns, as_of, seed)
-    planted = truth.planted | {"fraud": fraud, "inventory": plants.truth(), "subscriptions": subscribed}
+    moved = truth.planted["fulfilment"] | said
+    planted = truth.planted | {
+        "fulfilment": moved,
+        "fraud": fraud,
+        "inventory": plants.truth(),
+        "subscriptions": subscribed,
+    }
     return tables, truth.model_copy(update={"planted": planted, "unstocked": tuple(sorted(plants.unstocked))})

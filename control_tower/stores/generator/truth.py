@@ -25,6 +25,8 @@ KINDS = (
     "contradiction",
 )
 """What is planted in orders."""
+WORD_KINDS = ("disputed_delivery",)
+"""What is planted in the words of customers; it is found in orders, too."""
 RETURN_KINDS = (
     "return_outside_window",
     "return_not_inspected",
@@ -93,6 +95,7 @@ class Rates(Noun):
     refund_due: float = Field(default=0.005, ge=0, le=0.1)
     cancelled_in_transit: float = Field(default=0.003, ge=0, le=0.1)
     contradiction: float = Field(default=0.004, ge=0, le=0.1)
+    disputed_delivery: float = Field(default=0.002, ge=0, le=0.1)
     missed_pickups: int = Field(default=3, ge=0, le=10)
     return_outside_window: float = Field(default=0.003, ge=0, le=0.1)
     return_not_inspected: float = Field(default=0.003, ge=0, le=0.1)
