@@ -25,7 +25,8 @@ class Settings(BaseSettings):
     slack_app_token: SecretStr | None = Field(default=None, description="app-level token; with it, Slack is a desk")
     slack_channel: str = Field(default="#control-tower", description="where digests and cases are posted")
     approver_key: SecretStr | None = Field(
-        default=None, description="key that seals one-time codes' secrets; without it, one in the tower's folder"
+        default=None,
+        description="key that seals one-time codes' secrets and the journal; without it, one in the tower's folder",
     )
     authority: Path | None = Field(default=None, description="another file of written authority than the one shipped")
     slack_api_url: str = Field(default="https://slack.com/api/", description="another API root, for tests")

@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from control_tower.errors import BrokenChain, NotFound
 from control_tower.keeping.archive import Archive
 from control_tower.ledger.database import Ledger
+from control_tower.ledger.journal import entry_has, head_of
 from control_tower.ledger.tables import ChainRow
 from control_tower.nouns import Noun, canonical, digest_of
 
@@ -31,6 +32,7 @@ class Record(Noun):
     error: str
     started_at: AwareDatetime
     ended_at: AwareDatetime
+    journal: tuple[int, str] = Field(default=(0, ""), description="the last entry of the ledger's journal by then")
     previous: str
 
 
@@ -51,7 +53,8 @@ def append(archive: Archive, ledger: Ledger, run: str, content: dict[str, object
     """Add a record to a run's chain, then move the chain's head in the ledger."""
     with ledger.write() as session:  # the write lock orders two processes that run one flow run
         head = session.get(ChainRow, run) or ChainRow(run=run, length=0, head="")
-        record = Record.model_validate(content | {"run": run, "number": head.length + 1, "previous": head.head})
+        placed = {"run": run, "number": head.length + 1, "previous": head.head, "journal": head_of(session)}
+        record = Record.model_validate(content | placed)
         path = _path(archive, run, record.number)
         archive.files.makedirs(path.rpartition("/")[0], exist_ok=True)
         archive.files.pipe_file(path, canonical(record.model_dump(mode="json")))
@@ -98,6 +101,9 @@ def verify(archive: Archive, ledger: Ledger, run: str) -> Verified:
         if record.number > head.length:
             break
         last, count = record.digest, count + 1
+        if not entry_has(ledger.engine, *record.journal):
+            where = f"entry {record.journal[0]} of the ledger's journal"
+            raise BrokenChain(f"is not what it was at record {record.number} of run {run}", where=where)
         for address in (*record.inputs.values(), *record.outputs.values()):
             if address not in seen:
                 archive.verify(*address)

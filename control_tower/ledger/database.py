@@ -4,37 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Engine, Result, Table, create_engine, event, inspect
+from sqlalchemy import Engine, Result, Table, create_engine, event, inspect
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
-from sqlalchemy.types import TypeDecorator
 from sqlmodel import SQLModel
 
 from control_tower.errors import LedgerError
-
-
-class Moment(TypeDecorator[datetime]):
-    """A timezone-aware datetime, stored in UTC; SQLite alone would forget the zone."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a naive time: nobody could say which moment it means."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("the ledger keeps moments, not naive times")
-        moment = value.astimezone(UTC)
-        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Hand back an aware moment."""
-        return None if value is None else value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
+from control_tower.ledger.journal import last_touched, watch_tables, write_journal
+from control_tower.ledger.sealed import journal_key
 
 
 def _tune_sqlite(connection: Any, _record: object) -> None:
@@ -63,6 +43,7 @@ class Ledger:
             event.listen(self.engine, "begin", _begin_immediate)
         SQLModel.metadata.create_all(self.engine, tables=tables.ALL)
         self._is_of_this_release(tables.ALL)
+        watch_tables(self.engine, tables.ALL)
 
     def _is_of_this_release(self, expected: Sequence[Table]) -> None:
         """Refuse, before anything is read, a ledger whose tables lack columns that this release needs."""
@@ -78,16 +59,22 @@ class Ledger:
                     remedy="name an empty database in TOWER_LEDGER_URL, or move this one away; it is not migrated yet",
                 )
 
+    @cached_property
+    def _journal_key(self) -> bytes:
+        return journal_key()
+
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A transaction: all of it, or none of it.
+        """A transaction: all of it, or none of it; what it changed is in the journal as it commits.
 
         Raises:
             LedgerError: the database did not take it: full, read-only, locked or gone. Nothing was written.
         """
         try:
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                before = last_touched(session)
                 yield session
+                write_journal(session, before, lambda: self._journal_key)
         except OperationalError as fault:
             raise LedgerError(
                 f"the ledger could not be written: {_in_words(fault)}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hmac
 import os
 import tempfile
 from pathlib import Path
@@ -31,6 +32,13 @@ def unseal(text: str) -> str:
             "a one-time code's secret was sealed with another key",
             remedy="set TOWER_APPROVER_KEY as where they enrolled, or renew with `tower approver rotate`",
         ) from None
+
+
+def journal_key() -> bytes:
+    """What the codes of the journal are made with: this tower's key, for this one purpose."""
+    tower = settings()
+    own = tower.approver_key.get_secret_value().encode() if tower.approver_key else _own_key(tower.folder)
+    return hmac.digest(own, b"journal", "sha256")
 
 
 def _cipher() -> Fernet:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, Index
 from sqlmodel import Field, SQLModel
 
-from control_tower.ledger.database import Moment
+from control_tower.ledger.moments import Moment
 
 
 def _moment(*, index: bool = False, nullable: bool = False) -> Column[datetime]:

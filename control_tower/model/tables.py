@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import JSON, Column, Engine
 from sqlmodel import Field, SQLModel
 
-from control_tower.ledger.database import Moment
+from control_tower.ledger.journal import watch_tables
+from control_tower.ledger.moments import Moment
 
 
 class ModelCall(SQLModel, table=True):
@@ -48,3 +49,4 @@ TABLES: list[Any] = [ModelCall.__table__, BriefRow.__table__]  # type: ignore[at
 def make_tables(engine: Engine) -> None:
     """Make them where they are not yet."""
     SQLModel.metadata.create_all(engine, tables=TABLES)
+    watch_tables(engine, [ModelCall.__table__])  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, ColumnElement, and_, case, exists, or_
 from sqlmodel import Field, SQLModel
 
-from control_tower.ledger.database import Moment
+from control_tower.ledger.moments import Moment
 
 
 class OutboxMessage(SQLModel, table=True):
