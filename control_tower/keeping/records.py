@@ -106,7 +106,10 @@ def verify(archive: Archive, ledger: Ledger, run: str) -> Verified:
             raise BrokenChain(f"is not what it was at record {record.number} of run {run}", where=where)
         for address in (*record.inputs.values(), *record.outputs.values()):
             if address not in seen:
-                archive.verify(*address)
+                try:
+                    archive.verify(*address)
+                except BrokenChain as fault:
+                    raise BrokenChain(f"{fault}, in record {record.number} ({record.step}) of run {run}") from None
                 seen.add(address)
     if (count, last) != (head.length, head.head):
         raise BrokenChain(f"has {count} records that fit of the {head.length} in the ledger", where=f"run {run}")

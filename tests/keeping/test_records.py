@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from control_tower.errors import BrokenChain, NotFound
 from control_tower.keeping import Archive
@@ -111,6 +114,36 @@ def test_a_record_of_a_process_killed_before_its_commit_is_no_break(
     assert verify(archive, ledger, "run-1").records == 4
     keep(archive, ledger, 9)
     assert verify(archive, ledger, "run-1").records == 5
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_whatever_is_done_to_whichever_kept_file_is_named(data: st.DataObject) -> None:
+    with TemporaryDirectory() as folder:
+        archive, ledger = Archive((Path(folder) / "artifacts").as_uri()), Ledger(f"sqlite:///{folder}/ledger.db")
+        for number in range(3):
+            keep(archive, ledger, number)
+        files = sorted(path for path in (Path(folder) / "artifacts").rglob("*") if path.is_file())
+        file = data.draw(st.sampled_from(files))
+        content = file.read_bytes()
+        what = data.draw(st.sampled_from(["flip", "delete", "cut", "swap"]))
+        if what == "flip":
+            at = data.draw(st.integers(0, 8 * len(content) - 1))
+            changed = bytearray(content)
+            changed[at // 8] ^= 1 << at % 8
+            file.write_bytes(changed)
+        elif what == "delete":
+            file.unlink()
+        elif what == "cut":
+            file.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
+        else:
+            other = data.draw(st.sampled_from([each for each in files if each.read_bytes() != content]))
+            file.write_bytes(other.read_bytes())
+            other.write_bytes(content)
+        with pytest.raises(BrokenChain) as said:
+            verify(archive, ledger, "run-1")
+        assert "run-1" in str(said.value)
+        ledger.engine.dispose()
 
 
 def test_a_run_that_was_never_kept_is_said_so(archive: Archive, ledger: Ledger) -> None:
