@@ -121,6 +121,10 @@ class ServerError(TowerError):
     """The Prefect server can't be reached, or does not agree with its client."""
 
 
+class KeepingError(TowerError):
+    """What was kept can't be handed out, or may not be taken away."""
+
+
 class BrokenChain(TowerError):
     """A kept record, frame or noun is not what was kept."""
 

@@ -20,6 +20,7 @@ from control_tower.errors import (
     TowerError,
 )
 from desk.approvers import approvers
+from desk.audit_commands import audits
 from desk.breakers import breakers
 from desk.model_commands import models
 from desk.slack_desk.command import slack
@@ -33,7 +34,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 contracts = typer.Typer(help="Test the data contracts, or show them as pages.", no_args_is_help=True)
-audits = typer.Typer(help="Walk what was kept.", no_args_is_help=True)
 policies = typer.Typer(help="Lint, test, explain and backtest what the business decided.", no_args_is_help=True)
 app.add_typer(approvers, name="approver")
 app.add_typer(breakers, name="breaker")
@@ -344,17 +344,6 @@ def policy_backtest(
     from desk.policy_backtest import backtest
 
     backtest(policy, since, until, against, plot, json=json)
-
-
-@audits.command("verify")
-def audit_verify(
-    run: Annotated[str | None, typer.Argument(help="A flow run id; all runs when left out.")] = None,
-    json: Json = False,
-) -> None:
-    """Walk the chain of a run, or of every run, and check every file it names."""
-    from desk.audit import verify
-
-    verify(run, json=json)
 
 
 def main(arguments: list[str] | None = None) -> None:
