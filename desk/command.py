@@ -346,6 +346,22 @@ def policy_backtest(
     backtest(policy, since, until, against, plot, json=json)
 
 
+@app.command("measure")
+def measure(
+    source: Annotated[str, typer.Option(help="shop, folder:PATH, shopify:PATH or stripe:PATH.")] = "shop",
+    mapping: Annotated[str | None, typer.Option(help="Mapping file, or the name of a shipped one.")] = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="A moment; nothing later is seen.")] = None,
+    weeks: Annotated[int | None, typer.Option(help="How long the window is; 13 when left out.", min=1, max=104)] = None,
+    by: Annotated[str, typer.Option(help="lane, owner, carrier, warehouse, product, week or approver.")] = "lane",
+    html: Annotated[Path | None, typer.Option(help="Write one self-contained page too.")] = None,
+    json: Json = False,
+) -> None:
+    """Show what came of it by margin and service, against the time before."""
+    from desk.measure import measure
+
+    measure(source, mapping, as_of, weeks, by, html, json=json)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; errors are one line that says what to do, and an exit code that scripts can use."""
     try:

@@ -35,7 +35,7 @@ def run_lane(name: str, source: str, mapping: str | None, as_of: str | None, *, 
             from desk.deploy import deploy
 
             deploy(tower)  # the runs that will wait for people belong to a deployment
-        found = watch(source=_absolute(source), mapping=_mapping(mapping), as_of=moment, dry_run=dry_run)
+        found = watch(source=absolute(source), mapping=mapping_file(mapping), as_of=moment, dry_run=dry_run)
     if json:
         as_json(found.model_dump(mode="json", exclude={"dry_run", "looked_back"}))
         return
@@ -73,13 +73,14 @@ def watching(what: str) -> Iterator[None]:
         yield
 
 
-def _absolute(source: str) -> str:
+def absolute(source: str) -> str:
     """A folder by its full path: the run that is resumed later may start elsewhere."""
     kind, _, path = source.partition(":")
     return f"{kind}:{Path(path).expanduser().resolve()}" if path else source
 
 
-def _mapping(mapping: str | None) -> str | None:
+def mapping_file(mapping: str | None) -> str | None:
+    """A mapping file by its full path; the name of a shipped one as it is."""
     return str(Path(mapping).resolve()) if mapping and Path(mapping).is_file() else mapping
 
 

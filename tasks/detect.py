@@ -34,7 +34,7 @@ def detect(accepted: Accepted, signals: str, policy: Policy) -> Kept:
     archive = open_archive(tower.artifacts)
     written = archive.scratch("facts")
     with joins(tower) as connection:
-        _evidence(connection, accepted, tower)
+        evidence_views(connection, accepted, tower)
         present = tuple(accepted.frames)
         vocabulary(connection, accepted.shop, accepted.as_of, policy.calendar, present, accepted.untold)
         connection.execute(f"COPY ({signals.strip()}) TO {literal(str(written))} {PARQUET}")
@@ -45,7 +45,7 @@ def detect(accepted: Accepted, signals: str, policy: Policy) -> Kept:
     return facts
 
 
-def _evidence(connection: duckdb.DuckDBPyConnection, accepted: Accepted, tower: Settings) -> None:
+def evidence_views(connection: duckdb.DuckDBPyConnection, accepted: Accepted, tower: Settings) -> None:
     """A view for each accepted table, visible rows only, and an empty one for each that is absent."""
     archive = open_archive(tower.artifacts)
     for table, kept in accepted.frames.items():

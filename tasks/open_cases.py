@@ -28,6 +28,7 @@ from control_tower.nouns import (
 )
 from control_tower.settings import settings
 from policies import Policy
+from policies.measures import Holdout, measures
 from tasks.neighbourhood import Neighbourhoods, linked_of
 from tasks.validate import Accepted
 
@@ -202,10 +203,13 @@ def form_proposals(
     accepted: Accepted,
     replay: bool,
 ) -> Nouns[Proposal]:
-    """Make a `Proposal` of each row; its digest covers all that a ruling on it would."""
+    """Make a `Proposal` of each row; its digest covers all that a ruling on it would.
+
+    Of a case in the holdout nothing is proposed that may wait, so that what proposals are worth can be measured.
+    """
     archive = open_archive(settings().artifacts)
     case_of = {(subject, kind): case.id for case in cases for subject in case.subjects for kind in case.kinds}
-    rows = plain_rows(archive.frame(recommended))
+    rows = not_held_out(plain_rows(archive.frame(recommended)), case_of, measures().holdout)
     buyers = _buyers({row["order_id"] for row in rows}, accepted)
     return Nouns(
         [
@@ -230,6 +234,22 @@ def form_proposals(
             for row in rows
         ]
     )
+
+
+def not_held_out(
+    rows: list[dict[str, Any]], case_of: Mapping[tuple[str, str], str], holdout: Holdout
+) -> list[dict[str, Any]]:
+    """The recommended rows, without those of held-out cases whose action may wait.
+
+    Args:
+        rows: with subject, kind and action.
+        case_of: the case of each subject and kind.
+    """
+    return [
+        row
+        for row in rows
+        if row["action"] not in holdout.actions or not holdout.holds(case_of[row["subject"], row["kind"]])
+    ]
 
 
 def _buyers(orders: set[str], accepted: Accepted) -> dict[str, str]:

@@ -124,6 +124,7 @@ def test_the_shipped_file_deploys_flows_that_are_there(server: Server) -> None:
         "resolve-case": "resolve-case",
         "sweep-approvals": "sweep-approvals",
         "settle-effects": "settle-effects",
+        "measure": "measure",
     }
     assert {each.name for each in deploy(settings())} == {
         "watch-fulfilment/watch-fulfilment",
@@ -134,5 +135,6 @@ def test_the_shipped_file_deploys_flows_that_are_there(server: Server) -> None:
         "resolve-case/resolve-case",
         "sweep-approvals/sweep-approvals",
         "settle-effects/settle-effects",
+        "measure/measure",
     }
     assert [each.differs for each in deploy(settings())] == [()] * len(flows)

@@ -1,0 +1,323 @@
+"""Every measure against a worked example of a dozen orders, and against plain SQL over a generated shop."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from sqlalchemy import insert, select
+
+from control_tower.ledger.tables import CaseRow, EffectRow, ProposalRow, RulingRow
+from control_tower.slack.tables import OutboxMessage
+from control_tower.stores.shop import sqlite_file
+from flows.measure import measure_shop
+from policies.measures import measures
+from tasks.measure import Measurement, sections_of, window
+from tasks.measured import Measured
+from tests.flows.conftest import AS_OF, own_tower
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+BEGIN = AS_OF - 20 * DAY
+
+
+def moments(**days: float) -> dict[str, datetime]:
+    return {name: BEGIN + day * DAY for name, day in days.items()}
+
+
+def a_shop(folder: Path) -> None:
+    """Twelve orders of 100.00 EUR each, placed a day apart; what is true of each is said beside it."""
+    orders, lines, payments, promises, parcels, contacts, refunds, returns, inspections, disputes = (
+        [] for _ in range(10)
+    )
+    for n in range(12):
+        id, placed = f"o{n}", BEGIN + n * DAY
+        cancelled = n in (10, 11)
+        late = {2: 2.0, 3: 30.0}.get(n, -6.0)  # hours after its ship-by, two days after it was placed
+        held = n == 4 or n == 10  # 4 is still here, 10 was cancelled before it left; 11 was cancelled on its way
+        orders.append({"order_id": id, "customer_id": f"c{n}", "status": "cancelled" if cancelled else "approved",
+                       "placed_at": placed, "approved_at": placed + HOUR, "currency": "EUR", "total_amount": 10000,
+                       "cancelled_at": placed + 3 * DAY if cancelled else None})  # fmt: skip
+        lines.append({"line_id": f"{id}-1", "order_id": id, "sku": "lamp" if n % 2 else "chair", "quantity": 1,
+                      "unit_amount": 10000, "currency": "EUR", "warehouse_id": "W1"})  # fmt: skip
+        payments.append({"payment_id": f"p{n}", "order_id": id, "amount": 10000, "currency": "EUR", "method": "card",
+                         "paid_at": placed + HOUR})  # fmt: skip
+        promises += [
+            {"promise_id": f"{id}-s", "order_id": id, "kind": "ship_by", "due_at": placed + 2 * DAY, "by_day": False,
+             "made_at": placed},
+            {"promise_id": f"{id}-d", "order_id": id, "kind": "deliver_by", "due_at": placed + 5 * DAY,
+             "by_day": False, "made_at": placed},
+        ]  # fmt: skip
+        if not held:
+            over = placed + 2 * DAY + late * HOUR
+            parcels.append({"fulfillment_id": f"f{n}", "order_id": id, "status": "in_transit", "carrier": "acme",
+                            "warehouse_id": "W1", "label_created_at": over - HOUR, "handed_over_at": over,
+                            "delivered_at": placed + 4 * DAY if n < 2 else None})  # fmt: skip
+    # Order 5's customer asks after the promise, and order 6's before it, and order 7's about a bill.
+    for n, after, topic, text in ((5, 6, "delivery", None), (6, 4, "delivery", None), (7, 6, "payment", "my invoice?"),
+                                  (8, 6, None, "I have not received my order")):  # fmt: skip
+        contacts.append({"contact_id": f"k{n}", "order_id": f"o{n}", "channel": "mail", "topic": topic, "text": text,
+                         "contacted_at": BEGIN + (n + after) * DAY})  # fmt: skip
+    # Return 0: asked on day 8, here on 10, looked at on 11, repaid on 13. Return 1: asked on day 9, not here yet, and
+    # repaid all the same. Order 3 was repaid 60.00 and 60.00 of its 100.00.
+    returns += [
+        {"return_id": "r0", "order_id": "o0", "line_id": "o0-1", "sku": "chair", "quantity": 1, "status": "refunded",
+         **moments(requested_at=8, approved_at=8, received_at=10, closed_at=13)},
+        {"return_id": "r1", "order_id": "o1", "line_id": "o1-1", "sku": "lamp", "quantity": 1, "status": "approved",
+         **moments(requested_at=9, approved_at=9)},
+    ]  # fmt: skip
+    inspections.append({"inspection_id": "i0", "return_id": "r0", "order_id": "o0", "condition": "as_new",
+                        "disposition": "restock", **moments(inspected_at=11)})  # fmt: skip
+    for id, order, back, amount, day in (("a", "o0", "r0", 10000, 13), ("b", "o1", "r1", 4000, 14),
+                                         ("c", "o3", None, 6000, 15), ("d", "o3", None, 6000, 16)):  # fmt: skip
+        refunds.append({"refund_id": id, "order_id": order, "return_id": back, "amount": amount, "currency": "EUR",
+                        "method": "original", **moments(refunded_at=day)})  # fmt: skip
+    disputes.append({"dispute_id": "d0", "order_id": "o9", "reason": "fraudulent", **moments(opened_at=18)})
+    levels = [
+        {"level_id": f"l{day}", "sku": "lamp", "warehouse_id": "W1", "available": left, "counted_at": BEGIN + day * DAY}
+        for day, left in ((0, 2), (5, 0), (10, 3))
+    ]
+    tables = {
+        "orders": orders,
+        "order_lines": lines,
+        "payments": payments,
+        "promises": promises,
+        "fulfillments": parcels,
+        "support_contacts": contacts,
+        "refunds": refunds,
+        "returns": returns,
+        "inspections": inspections,
+        "disputes": disputes,
+        "inventory_levels": levels,
+    }
+    folder.mkdir()
+    for name, rows in tables.items():
+        frame = pd.DataFrame(rows).assign(observed_at=AS_OF)
+        for column in [each for each in frame if str(each).endswith("_at")]:
+            frame[column] = pd.to_datetime(frame[column], utc=True)
+        frame.to_parquet(folder / f"{name}.parquet", index=False)
+
+
+def a_book(tower: Any, shop: str) -> None:
+    """Three cases: one closed after 12 hours, one after 36, one still open; two proposals ruled on, one expired."""
+
+    def case(
+        id: str, lane: str, order: str, kinds: list[str], opened: datetime, closed: datetime | None
+    ) -> dict[str, Any]:
+        return {"id": id, "lane": lane, "shop": shop, "pivot": f"order:{order}", "title": id, "material": "m",
+                "standing": "closed" if closed else "open", "severity": "sev2", "team": "warehouse", "owner": "",
+                "amount": 10000, "currency": "EUR", "priority": 1.0, "due_at": opened, "opened_at": opened,
+                "seen_as_of": opened, "closed_at": closed, "body": {"orders": [order], "kinds": kinds}}  # fmt: skip
+
+    late = BEGIN + 4 * DAY  # order 2's ship-by
+    cases = [
+        case("0a" * 6, "fulfilment", "o2", ["stuck_order"], late + 3 * HOUR, late + 15 * HOUR),
+        case("1b" * 6, "fulfilment", "o4", ["stuck_order"], BEGIN + 6 * DAY + 5 * HOUR, None),
+        case("2c" * 6, "fraud", "o9", ["identity_burst"], BEGIN + 9 * DAY, BEGIN + 10.5 * DAY),
+    ]
+    proposals = [
+        {"digest": d * 64, "case_id": c, "order_id": o, "standing": s, "opened_at": BEGIN + 9 * DAY,
+         "body": {"action": a}}
+        for d, c, o, s, a in (("a", "2c" * 6, "o9", "done", "hold"), ("b", "0a" * 6, "o2", "rejected", "reship"),
+                              ("c", "1b" * 6, "o4", "expired", "reship"))
+    ]  # fmt: skip
+    rulings = [
+        {"proposal": d * 64, "round": 1, "verdict": v, "approver": who, "reason": "", "via": "command",
+         "ruled_at": BEGIN + 9 * DAY + h * HOUR, "covered": {}}
+        for d, v, who, h in (("a", "approve", "ana", 2), ("b", "reject", "ben", 8))
+    ]  # fmt: skip
+    effects = [
+        {"key": "e" * 64, "action": "reship", "order_id": "o3", "state": "confirmed", "lane": "fulfilment",
+         "shop": shop, "prior": {},
+         "intended_at": BEGIN + 12 * DAY, "changed_at": BEGIN + 12 * DAY},
+        {"key": "f" * 64, "action": "reship", "order_id": "o5", "state": "unknown", "lane": "fulfilment",
+         "shop": shop, "prior": {},
+         "intended_at": BEGIN + 12 * DAY, "changed_at": BEGIN + 12 * DAY},
+    ]  # fmt: skip
+    with tower.ledger.write() as session:
+        for row, rows in ((CaseRow, cases), (ProposalRow, proposals), (RulingRow, rulings), (EffectRow, effects)):
+            session.execute(insert(row), rows)
+
+
+@pytest.fixture(scope="module")
+def worked(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Iterator[Measurement]:
+    with own_tower(tmp_path_factory.mktemp("worked"), deployed) as tower:
+        folder = tmp_path_factory.mktemp("dozen") / "shop"
+        a_shop(folder)
+        from control_tower.sources import open_source
+
+        a_book(tower, open_source(f"folder:{folder}", None, tower.settings).shop.id)
+        yield measure_shop(f"folder:{folder}", as_of=AS_OF, weeks=4)
+
+
+def one(found: Measurement, name: str) -> Measured:
+    (told,) = (each for each in found.together if each.measure == name)
+    return told
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "value"),
+    [
+        # due in the window and not cancelled by then: all 12; handed over too late: 2 and 3; not at all: 4 and 10
+        ("stuck_orders", 12, 4 / 12),
+        # handed over: all but 4 and 10; late: 2 and 3
+        ("late_shipments", 10, 2 / 10),
+        # of those, asked after the promise and before it came: 5, and 8 in plain words
+        ("late_shipment_contacts", 10, 2 / 10),
+        # two have closed, after 12 and 36 hours, one is open since 13 days and 19 hours: half are over at 36
+        ("exception_time", 3, 36.0),
+        # 3 and 5 hours after the promise
+        ("detection_lag", 2, 3.0),
+        # one came after 48 hours, one has not come in eleven days
+        ("return_receipt", 2, 48.0),
+        ("return_inspection", 1, 24.0),
+        ("return_refund", 1, 48.0),
+        # 120 hours, and 120
+        ("return_processing", 2, 120.0),
+        # one confirmed: a label of 5.90, ten minutes of 25.00, and half of 100.00; the unknown one is not counted
+        ("reshipment_cost", 12, 590 + 2500 / 6 + 5000),
+        # b came before its goods: 40.00; c and d are 20.00 above what was paid. Nothing else is.
+        ("refund_leakage", 4, 4000 + 2000),
+        # 10 before it left; 11 was on its way
+        ("cancellations", 12, 1 / 12),
+        # lamps: counted 2, 0 and 3; none on the five days from the second count to the third
+        ("stockout_days", 20, 5 / 20),
+        # lamps of the orders 1, 3, 5, 7, 9, 11: 2 left for 1 and 3; none for 5, 7 and 9; 3 for 11
+        ("oversold_lines", 6, 3 / 6),
+        ("fraud_review_time", 1, 2.0),
+        ("fraud_before_cut_off", 1, 1.0),
+        ("chargebacks_visa", 12, 1 / 12),
+        # nobody wrote on the orders of the first two while they were open; nobody on the third
+        ("contact_after_exception", 3, 0.0),
+        # ruled after 2 and 8 hours, and never: half are over at 8
+        ("time_to_rule", 3, 8.0),
+        ("overrides", 2, 1 / 2),
+        ("expiries", 3, 1 / 3),
+    ],
+)
+def test_a_measure_of_a_dozen_orders_is_what_it_comes_to_by_hand(
+    worked: Measurement, name: str, n: int, value: float
+) -> None:
+    told = one(worked, name)
+    assert (told.n, told.value) == (n, pytest.approx(value)), told
+
+
+def test_a_measure_by_approver_shows_who_carries_the_load(worked: Measurement) -> None:
+    load = {each.group: each.n for each in worked.approvers if each.measure == "overrides"}
+    assert load == {"ana": 1, "ben": 1}
+
+
+def test_without_a_holdout_no_margin_is_claimed(worked: Measurement) -> None:
+    told = one(worked, "gross_margin_impact")
+    assert told.value is None and told.missing == ("a holdout",)
+
+
+def test_every_measure_on_paper_is_made_of_rows_and_none_else() -> None:
+    from flows.measure import EVIDENCE
+
+    _, queries = sections_of(EVIDENCE.signals)
+    assert set(queries) == {each.id for each in measures().measures}
+
+
+def test_what_a_shop_does_not_tell_of_is_not_measured_and_not_nought(tower: Any, tmp_path: Path) -> None:
+    a_shop(tmp_path / "shop")
+    for table in ("support_contacts", "inventory_levels", "disputes"):
+        (tmp_path / "shop" / f"{table}.parquet").unlink()
+    found = measure_shop(f"folder:{tmp_path / 'shop'}", as_of=AS_OF, weeks=4)
+    lacking = {each.measure: each.missing for each in found.together if each.missing}
+    assert lacking["stockout_days"] == ("inventory_levels",)
+    assert lacking["late_shipment_contacts"] == ("support_contacts",)
+    assert all(one(found, name).value is None for name in lacking)
+
+
+PLAIN = {
+    "stuck_orders": """
+        SELECT count(*), avg(f.handed_over_at IS NULL OR f.handed_over_at > p.due_at)
+        FROM orders o JOIN promises p ON p.order_id = o.order_id AND p.kind = 'ship_by'
+        LEFT JOIN fulfillments f ON f.order_id = o.order_id AND f.status <> 'cancelled'
+        WHERE o.approved_at IS NOT NULL AND p.due_at BETWEEN :since AND :now
+            AND (o.cancelled_at IS NULL OR o.cancelled_at > p.due_at)""",
+    "late_shipments": """
+        SELECT count(*), avg(f.handed_over_at > p.due_at) FROM fulfillments f
+        JOIN promises p ON p.order_id = f.order_id AND p.kind = 'ship_by'
+        WHERE f.status <> 'cancelled' AND f.handed_over_at BETWEEN :since AND :now""",
+    "cancellations": """
+        SELECT count(*), avg(o.status IN ('cancelled', 'unavailable') AND NOT EXISTS (
+            SELECT 1 FROM fulfillments f WHERE f.order_id = o.order_id AND f.status <> 'cancelled'
+                AND f.handed_over_at IS NOT NULL))
+        FROM orders o WHERE o.placed_at BETWEEN :since AND :now""",
+    "chargebacks_visa": """
+        SELECT (SELECT count(*) FROM payments WHERE method NOT IN ('gift_card', 'bank_transfer')
+                AND paid_at BETWEEN :since AND :now),
+            (SELECT count(*) FROM disputes WHERE opened_at BETWEEN :since AND :now) * 1.0
+            / (SELECT count(*) FROM payments WHERE method NOT IN ('gift_card', 'bank_transfer')
+                AND paid_at BETWEEN :since AND :now)""",
+    "oversold_lines": """
+        SELECT count(*), avg((
+            SELECT available FROM inventory_levels i WHERE i.sku = l.sku AND i.warehouse_id = l.warehouse_id
+                AND i.counted_at <= o.placed_at ORDER BY i.counted_at DESC LIMIT 1
+        ) < (
+            SELECT sum(m.quantity) FROM order_lines m JOIN orders n ON n.order_id = m.order_id
+            WHERE m.sku = l.sku AND m.warehouse_id = l.warehouse_id
+                AND (n.placed_at, m.line_id) <= (o.placed_at, l.line_id) AND n.placed_at >= (
+                    SELECT max(counted_at) FROM inventory_levels i WHERE i.sku = l.sku
+                        AND i.warehouse_id = l.warehouse_id AND i.counted_at <= o.placed_at)
+        )) FROM order_lines l JOIN orders o ON o.order_id = l.order_id
+        WHERE o.placed_at BETWEEN :since AND :now AND EXISTS (
+            SELECT 1 FROM inventory_levels i WHERE i.sku = l.sku AND i.warehouse_id = l.warehouse_id
+                AND i.counted_at <= o.placed_at)""",
+    "late_shipment_contacts": """
+        SELECT count(*), avg(EXISTS (
+            SELECT 1 FROM support_contacts k WHERE k.order_id = f.order_id AND k.topic = 'delivery'
+                AND k.contacted_at > p.due_at AND (f.delivered_at IS NULL OR k.contacted_at <= f.delivered_at)))
+        FROM fulfillments f JOIN promises p ON p.order_id = f.order_id AND p.kind = 'deliver_by'
+        WHERE f.status <> 'cancelled' AND f.handed_over_at BETWEEN :since AND :now""",
+}
+ENDED = {
+    "return_receipt": "SELECT count(*), count(received_at) FROM returns WHERE requested_at BETWEEN :since AND :now",
+    "return_inspection": """
+        SELECT count(*), count(i.inspected_at) FROM returns r LEFT JOIN inspections i ON i.return_id = r.return_id
+        WHERE r.received_at BETWEEN :since AND :now""",
+}
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Iterator[tuple[Any, Measurement]]:
+    with own_tower(tmp_path_factory.mktemp("generated"), deployed) as tower:
+        tower.fill(3000, days=180)
+        yield tower, measure_shop(as_of=AS_OF, announce=True)
+
+
+@pytest.mark.parametrize("name", [*PLAIN, *ENDED])
+def test_a_measure_of_a_generated_shop_is_what_plain_sql_says(generated: tuple[Any, Measurement], name: str) -> None:
+    tower, found = generated
+    micro = {"since": int(window(AS_OF).timestamp()) * 1_000_000, "now": int(AS_OF.timestamp()) * 1_000_000}
+    with sqlite3.connect(sqlite_file(tower.settings.shop)) as shop:
+        n, value = shop.execute((PLAIN | ENDED)[name], micro).fetchone()
+    told = one(found, name)
+    if name in PLAIN:
+        assert (told.n, told.value) == (n, pytest.approx(value))
+    else:
+        assert (told.n, told.n - told.open) == (n, value)
+
+
+def test_the_weeks_add_up_to_the_window(generated: tuple[Any, Measurement]) -> None:
+    _, found = generated
+    for name in ("stuck_orders", "cancellations", "refund_leakage", "reshipment_cost"):
+        weeks = [each for each in found.weeks if each.measure == name]
+        assert sum(each.n for each in weeks) == one(found, name).n
+        if one(found, name).currency:
+            assert sum(each.value or 0 for each in weeks) == pytest.approx(one(found, name).value)
+
+
+def test_its_headline_is_told_once_a_week_however_often_it_is_run(generated: tuple[Any, Measurement]) -> None:
+    tower, _ = generated
+    measure_shop(as_of=AS_OF, announce=True)
+    with tower.ledger.read() as session:
+        rows = session.scalars(select(OutboxMessage).where(OutboxMessage.key.like("measures:%"))).all()
+    assert [row.key for row in rows] == ["measures:shop:2026-W45"]
+    assert "Stuck orders" in rows[0].text and "n = " in rows[0].text
