@@ -14,6 +14,7 @@ from tasks.gather import gather
 from tasks.judge import judge
 from tasks.lane import Lane
 from tasks.neighbourhood import link
+from tasks.note_look import note_look
 from tasks.open_cases import form_cases, form_proposals, open_cases
 from tasks.prepare import prepare
 from tasks.recommend import recommend
@@ -37,7 +38,7 @@ def look(lane: Lane, source: str, mapping: str | None, as_of: datetime | None, d
     """
     moment = (as_of or datetime.now(UTC)).astimezone(UTC)
     rules = policy(lane.name, moment)
-    with breaches_told(lane.name, source):
+    with breaches_told(lane.name, source, moment):
         accepted = validate(gather(source, mapping, lane.tables, moment, live=as_of is None))
     facts = detect(accepted, lane.signals, rules)
     if rules.conclusions:
@@ -49,6 +50,7 @@ def look(lane: Lane, source: str, mapping: str | None, as_of: datetime | None, d
     advised = advise(findings, facts, rules, accepted) if any(rule.advise for rule in rules.rules) else None
     if dry_run:
         return report(lane.name, accepted, findings, recommended, rules.kinds, advised=advised)
+    note_look(lane.name, source, accepted)
     linked = link(scored, accepted) if lane.linked else None
     cases = form_cases(scored, findings, facts, rules, accepted, advised, linked)
     proposals = form_proposals(recommended, cases, rules, source, mapping, accepted, replay=as_of is not None)

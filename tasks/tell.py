@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from control_tower.errors import ContractBreach
-from control_tower.keeping.step import step
+from control_tower.keeping.step import flow_run_id, step
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.caps import open_breakers
 from control_tower.ledger.cases import Dossier, dossiers, find_proposal, queue
+from control_tower.ledger.looks import record_look
 from control_tower.nouns import Noun, Proposal
 from control_tower.settings import Settings, settings
 from control_tower.slack.case_message import case_message
@@ -158,12 +160,16 @@ def tell_of_breakers(ledger: Ledger, tower: Settings) -> Told:
 
 
 @contextmanager
-def breaches_told(lane: str, source: str) -> Iterator[None]:
-    """Tell the channel when a whole table breaks its contract, and let the lane stop."""
+def breaches_told(lane: str, source: str, as_of: datetime) -> Iterator[None]:
+    """Write down and tell the channel when a whole table breaks its contract, and let the lane stop."""
     try:
         yield
     except ContractBreach as breach:
         tower = settings()
+        record_look(
+            open_ledger(tower.ledger), flow_run_id(), lane=lane, source=source, as_of=as_of, now=datetime.now(UTC),
+            breach=f"{breach.contract}: {breach.rule}",
+        )  # fmt: skip
         notice = notice_message(
             f"breach:{lane}:{source}:{breach.contract}:{breach.rule}",
             f"{lane} stopped: {breach.contract} is broken",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from pydantic import AwareDatetime, Field
 
@@ -49,10 +50,10 @@ def _path(archive: Archive, run: str, number: int) -> str:
     return f"{archive.root}/runs/{run}/{number:04d}.json"
 
 
-def append(archive: Archive, ledger: Ledger, run: str, content: dict[str, object]) -> Record:
+def append(archive: Archive, ledger: Ledger, run: str, content: dict[str, object], flow: str = "") -> Record:
     """Add a record to a run's chain, then move the chain's head in the ledger."""
     with ledger.write() as session:  # the write lock orders two processes that run one flow run
-        head = session.get(ChainRow, run) or ChainRow(run=run, length=0, head="")
+        head = session.get(ChainRow, run) or ChainRow(run=run, flow=flow, length=0, head="", began_at=datetime.now(UTC))
         placed = {"run": run, "number": head.length + 1, "previous": head.head, "journal": head_of(session)}
         record = Record.model_validate(content | placed)
         path = _path(archive, run, record.number)

@@ -85,12 +85,12 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
             result = function(*args, **kwargs)
         except BaseException as fault:
             content |= {"error": redacted(f"{type(fault).__name__}: {fault}")[:2000], "ended_at": datetime.now(UTC)}
-            append(archive, ledger, _flow_run(), content)
+            append(archive, ledger, flow_run_id(), content, _flow())
             raise
         content["outputs"] = _keep(archive, {"result": result})
         content["versions"] |= _versions({"result": result})
         content["ended_at"] = datetime.now(UTC)
-        record = append(archive, ledger, _flow_run(), content)
+        record = append(archive, ledger, flow_run_id(), content, _flow())
         _show(name, archive, record.inputs, record.outputs, record.versions, result)
         return result
 
@@ -106,12 +106,23 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
     return stepping
 
 
-def _flow_run() -> str:
+def flow_run_id() -> str:
+    """The id of the flow run that this is part of.
+
+    Raises:
+        SettingError: it is part of none.
+    """
     from prefect.runtime import flow_run
 
     if not flow_run.id:
         raise SettingError("a step runs inside a flow", remedy="call it from a flow")
     return str(flow_run.id)
+
+
+def _flow() -> str:
+    from prefect.runtime import flow_run
+
+    return str(flow_run.flow_name or "")
 
 
 def _task_run() -> str:

@@ -165,8 +165,25 @@ class ChainRow(SQLModel, table=True):
 
     __tablename__ = "chains"
     run: str = Field(primary_key=True)
+    flow: str = ""  # the name of the flow that ran
     length: int
     head: str
+    began_at: datetime = Field(sa_column=_moment(index=True))
+
+
+class LookRow(SQLModel, table=True):
+    """One look of a lane at a shop, dry runs apart: how much was read and set aside, or which contract stopped it."""
+
+    __tablename__ = "looks"
+    run: str = Field(primary_key=True)
+    lane: str = Field(index=True)
+    source: str
+    shop: str = ""  # empty where a breach came before the shop was known
+    as_of: datetime = Field(sa_column=_moment())
+    at: datetime = Field(sa_column=_moment(index=True))
+    accepted: dict[str, int] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    quarantined: dict[str, int] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    breach: str = ""  # the contract and the rule that broke
 
 
 _ROWS: tuple[Any, ...] = (
@@ -179,5 +196,6 @@ _ROWS: tuple[Any, ...] = (
     BreakerRow,
     EventRow,
     ChainRow,
+    LookRow,
 )
 ALL = [row.__table__ for row in _ROWS]
