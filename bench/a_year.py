@@ -106,8 +106,8 @@ def keep_looks(rows: int) -> dict[str, Any]:
         as_of = LAST - timedelta(days=30 * (LOOKS - 1 - look))
         seen = archive.keep_frame("facts", whole[(month == look) | (month == look - 1)])
         accepted = {"shop": SHOP.model_dump(), "as_of": as_of.isoformat()}
-        nothing = ("nouns", archive.keep_nouns([]), "json")
-        given = {"accepted": ("nouns", archive.keep_nouns(accepted), "json")}
+        nothing = archive.keep_nouns([])
+        given = {"accepted": archive.keep_nouns(accepted)}
         for step, inputs, outputs in (
             ("gather", {"orders": nothing}, {}),
             ("detect", given, {"result": ("frames", seen.digest, "parquet")}),

@@ -66,7 +66,7 @@ def validation(folder: Path) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     import data_contracts
-    from control_tower.keeping.archive import as_pandas
+    from control_tower.keeping.frames import as_pandas
 
     data_contracts.check(data_contracts.load("orders"), pd.DataFrame(), AS_OF)  # imports, once
     found: dict[str, Any] = {}

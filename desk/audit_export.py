@@ -18,7 +18,7 @@ from control_tower import __version__
 from control_tower.errors import BrokenChain
 from control_tower.keeping import Archive
 from control_tower.keeping.bundle import fingerprint, public_pem, signing_key, write_bundle
-from control_tower.keeping.records import Address, Record, chain, runs
+from control_tower.keeping.records import Record, chain, runs
 from control_tower.keeping.step import open_archive
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.cases import Dossier, dossier
@@ -144,14 +144,7 @@ def _runs(archive: Archive, ledger: Ledger, held: Dossier) -> Iterator[Run]:
 def _formed(archive: Archive, record: Record, case: str) -> bool:
     if record.step != "form-cases" or "result" not in record.outputs:
         return False
-    return f'"{case}"'.encode() in _content(archive, record.outputs["result"])
-
-
-def _content(archive: Archive, address: Address) -> bytes:
-    """A kept file, checked against its address."""
-    archive.verify(*address)
-    content: bytes = archive.files.cat_file(archive.path(*address))
-    return content
+    return any(one["id"] == case for one in archive.nouns(record.outputs["result"]))
 
 
 def _files(archive: Archive, held: Dossier, kept: Sequence[Run], *, whole: bool) -> Iterator[tuple[str, bytes]]:
@@ -162,7 +155,7 @@ def _files(archive: Archive, held: Dossier, kept: Sequence[Run], *, whole: bool)
             continue
         for record in run.records:
             for shelf, digest, suffix in (*record.inputs.values(), *record.outputs.values()):
-                yield f"kept/{shelf}/{digest}.{suffix}", _content(archive, (shelf, digest, suffix))
+                yield f"kept/{shelf}/{digest}.{suffix}", archive.content((shelf, digest, suffix))
     yield from _evidence(archive, held)
 
 
@@ -175,7 +168,7 @@ def _evidence(archive: Archive, held: Dossier) -> Iterator[tuple[str, bytes]]:
     for contract, digest in held.case.evidence.tables.items():
         address = ("frames", digest, "parquet")
         try:
-            table = pq.read_table(BytesIO(_content(archive, address)))
+            table = pq.read_table(BytesIO(archive.content(address)))
         except BrokenChain as fault:
             yield f"evidence/{contract.partition('@')[0]}.missing.txt", str(fault).encode()
             continue

@@ -50,7 +50,7 @@ def examine(*, json: bool) -> None:
         **{name: _installed(name) for name in PACKAGES},
         "home": str(tower.folder),
         "ledger": ledger.engine.dialect.name,
-        "artifacts": open_archive(tower.artifacts).url,
+        "artifacts": _artifacts(tower),
         "policies": _policies(),
     }
     model, fault = _model(ledger, tower)
@@ -60,6 +60,17 @@ def examine(*, json: bool) -> None:
         table("Control Tower", ("what", "is"), [*found.items(), *((f"model: {k}", v) for k, v in model.items())])
     if fault:
         raise ModelUnreachable(f"{tower.model} gives no answer: {fault}", remedy="briefs come from templates meanwhile")
+
+
+def _artifacts(tower: Settings) -> str:
+    """Where files are kept, and whether one can be written and read back."""
+    try:
+        archive = open_archive(tower.artifacts)
+        address = archive.keep_nouns("asked by tower doctor")
+        archive.verify(*address)
+    except TowerError as fault:
+        return str(fault)
+    return f"{archive.url}: written and read back"
 
 
 def _installed(name: str) -> str:

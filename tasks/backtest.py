@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,12 +12,12 @@ from pydantic import AwareDatetime, Field
 
 import policies
 from control_tower.errors import NotFound, PolicyError, nearest
-from control_tower.keeping import Archive, Kept
-from control_tower.keeping.records import Address, Record, chain
+from control_tower.keeping import Address, Archive, Kept
+from control_tower.keeping.records import Record, chain
 from control_tower.keeping.step import open_archive
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.tables import ChainRow
-from control_tower.nouns import Noun, Shop, digest_of
+from control_tower.nouns import Noun, Shop
 from control_tower.settings import settings
 from policies import Entitlement, Policy
 from policies.backtest import Flips, compare, in_place_of, supposed, together
@@ -164,7 +163,7 @@ def views(lane: str) -> Iterator[View]:
             if record.number > length or "detect" in kept:
                 break
             kept[record.step] = record
-        if _watched(kept, lane):
+        if _watched(archive, kept, lane):
             yield _view(archive, lane, kept["detect"])
 
 
@@ -176,17 +175,17 @@ def _chains(ledger: Ledger) -> list[tuple[str, int]]:
         return sorted((row.run, row.length) for row in session.scalars(select(ChainRow).order_by(col(ChainRow.run))))
 
 
-def _watched(kept: dict[str, Record], lane: str) -> bool:
+def _watched(archive: Archive, kept: dict[str, Record], lane: str) -> bool:
     """Whether a run saw the lane's facts of the whole shop: a look at one order again did not."""
     gathered, detected = kept.get("gather"), kept.get("detect")
     if gathered is None or detected is None or detected.error:
         return False
-    whole = gathered.inputs["orders"][1] == digest_of([])
+    whole = archive.nouns(gathered.inputs["orders"]) == []
     return whole and detected.versions.get("policy", "").partition("@")[0] == lane
 
 
 def _view(archive: Archive, lane: str, detected: Record) -> View:
-    accepted = json.loads(archive.files.cat_file(archive.path(*detected.inputs["accepted"])))
+    accepted = archive.nouns(detected.inputs["accepted"])
     shop, as_of = Shop.model_validate(accepted["shop"]), datetime.fromisoformat(accepted["as_of"]).astimezone(UTC)
     return View(lane, detected.run, shop, as_of, detected.started_at, detected.outputs["result"])
 
@@ -197,14 +196,9 @@ def facts_of(view: View) -> Kept:
     Raises:
         BrokenChain: they are gone, or not what was kept.
     """
-    import pyarrow.parquet as pq
-
     archive = open_archive(settings().artifacts)
     archive.verify(*view.facts)
-    with archive.files.open(archive.path(*view.facts), "rb") as file:
-        schema = pq.read_metadata(file)
-    columns = tuple(schema.schema.to_arrow_schema().names)
-    return Kept(name="facts", digest=view.facts[1], rows=schema.num_rows, columns=columns)
+    return archive.described("facts", archive.local(view.facts), view.facts[1])
 
 
 def _newest(several: Iterable[View]) -> list[View]:

@@ -10,7 +10,7 @@ import data_contracts
 from control_tower.errors import ContractBreach
 from control_tower.joins import PARQUET, joins, literal, quoted
 from control_tower.keeping import Archive, Kept
-from control_tower.keeping.archive import as_pandas
+from control_tower.keeping.frames import as_pandas
 from control_tower.keeping.step import open_archive, step
 from control_tower.nouns import Noun, Shop
 from control_tower.settings import Settings, settings

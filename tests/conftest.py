@@ -23,6 +23,7 @@ os.environ["PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS"] = "2"  # so that a 
 
 from control_tower.server import Server, running_server, use  # noqa: E402
 from control_tower.settings import Settings, settings  # noqa: E402
+from tests.buckets import bucket_server  # noqa: E402
 from tests.postgres import postgres_server  # noqa: E402
 
 use(settings())
@@ -74,6 +75,13 @@ def its_environment(another_tower: Settings) -> dict[str, str]:
     """The environment of a command that belongs to `another_tower`, and knows no server yet."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "TOWER_"))}
     return kept | {"TOWER_HOME": str(another_tower.folder)}
+
+
+@pytest.fixture(scope="session")
+def bucket() -> Iterator[str]:
+    """The URL of a bucket on loopback."""
+    with bucket_server() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

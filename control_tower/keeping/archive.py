@@ -2,94 +2,146 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import json
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from control_tower.errors import BrokenChain
-from control_tower.nouns import Noun, canonical
+from control_tower.errors import BrokenChain, KeepingError
+from control_tower.keeping.frames import as_pandas
+from control_tower.keeping.kept import FRAME, NOUN, Address, Kept, Lying
+from control_tower.nouns import canonical
+from control_tower.redaction import redacted
 
 if TYPE_CHECKING:
     import pandas as pd
 
-N = TypeVar("N", bound=Noun)
 CHUNK = 1 << 20
-
-
-class Kept(BaseModel):
-    """The address of a kept frame: what tasks hand on in place of the frame itself."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    digest: str = Field(description="SHA-256 of the Parquet file")
-    rows: int
-    columns: tuple[str, ...]
-    contract: str = ""
-
-
-class Nouns(Generic[N]):
-    """A batch of nouns that a task hands on. Not a list, so that Prefect does not walk through it."""
-
-    __slots__ = ("items",)
-
-    def __init__(self, items: Sequence[N] = ()) -> None:
-        self.items = tuple(items)
-
-    def __iter__(self) -> Iterator[N]:
-        return iter(self.items)
-
-    def __len__(self) -> int:
-        return len(self.items)
+LEVEL = 3  # of gzip, which anybody can open: most of the gain at a third of the time of its default
+CACHED = 8 << 30
+"""Bytes of a bucket's files that this machine holds at the most."""
 
 
 class Archive:
-    """Kept files under one fsspec URL. Equal content is kept once; nothing is ever rewritten."""
+    """Kept files under one fsspec URL. Equal content is kept once; nothing is ever rewritten.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: a folder, or a bucket such as s3://bucket/tower.
+        behind: another archive, to read what is not here; nothing is written to it.
+    """
+
+    def __init__(self, url: str, behind: Archive | None = None) -> None:
         import fsspec
 
-        self.url = url.rstrip("/")
-        self.files, self.root = fsspec.core.url_to_fs(self.url)
-        self.files.makedirs(self.root, exist_ok=True)
+        self.url, self.behind = url.rstrip("/"), behind
+        try:
+            self.files, self.root = fsspec.core.url_to_fs(self.url, **_options(self.url))
+        except ImportError as fault:
+            raise KeepingError(str(fault), where=url, remedy="pip install 'control-tower[s3]' for a bucket") from None
+        if self.is_local:
+            self.files.makedirs(self.root, exist_ok=True)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its files are files of this machine."""
+        return "file" in self.files.protocol
 
     def path(self, shelf: str, digest: str, suffix: str) -> str:
         """Where content with this digest lies: shelf/first two characters/digest.suffix."""
         return f"{self.root}/{shelf}/{digest[:2]}/{digest}.{suffix}"
 
     def location(self, kept: Kept) -> str:
-        """The path of a kept frame, for DuckDB, pandas and people."""
-        return self.path("frames", kept.digest, "parquet")
+        """The path of a kept frame on this machine, for DuckDB, pandas and people."""
+        return str(self.local(kept.address))
 
-    def keep_bytes(self, shelf: str, content: bytes, suffix: str = "json") -> str:
+    def local(self, address: Address) -> Path:
+        """A kept file as a file of this machine; one of a bucket is fetched, and checked as it comes.
+
+        Raises:
+            BrokenChain: it is missing, or is not what was kept.
+        """
+        path = self.path(*address)
+        if self.is_local:
+            there = Path(path)
+            return self.behind.local(address) if self.behind and not there.exists() else there
+        held = self._cache / address[0] / f"{address[1]}.{address[2]}"
+        if held.exists():
+            held.touch()
+            return held
+        fetched = self.scratch(address[1][:12])
+        try:
+            self.files.get_file(path, str(fetched))
+        except FileNotFoundError:
+            fetched.unlink(missing_ok=True)
+            if self.behind:
+                return self.behind.local(address)
+            raise BrokenChain("is gone", where=path) from None
+        if _digest_of(fetched) != address[1]:
+            fetched.unlink()
+            raise BrokenChain("is not what was kept", where=path)
+        return self._hold(fetched, held)
+
+    def keep_bytes(self, shelf: str, content: bytes, suffix: str) -> str:
         """Keep bytes and return their digest."""
         digest = hashlib.sha256(content).hexdigest()
         self._place(self.path(shelf, digest, suffix), content)
         return digest
 
-    def keep_nouns(self, content: Any) -> str:
-        """Keep a noun, or any JSON content, and return its digest."""
-        return self.keep_bytes("nouns", canonical(content))
+    def keep_nouns(self, content: Any) -> Address:
+        """Keep a noun, or any JSON content, compressed."""
+        return "nouns", self.keep_bytes("nouns", gzip.compress(canonical(content), LEVEL, mtime=0), NOUN), NOUN
+
+    def nouns(self, address: Address) -> Any:
+        """Kept JSON content.
+
+        Raises:
+            BrokenChain: it is missing, or is not what was kept.
+        """
+        return json.loads(gzip.decompress(self.content(address)))
+
+    def content(self, address: Address) -> bytes:
+        """A kept file as it lies there, checked against its address.
+
+        Raises:
+            BrokenChain: it is missing, or is not what was kept.
+        """
+        file = self.local(address)
+        if not file.exists():
+            raise BrokenChain("is gone", where=str(file))
+        content = file.read_bytes()
+        if hashlib.sha256(content).hexdigest() != address[1]:
+            raise BrokenChain("is not what was kept", where=str(file))
+        return content
 
     def keep_file(self, name: str, written: Path, contract: str = "") -> Kept:
         """Move a Parquet file in under its hash; `written` is gone afterwards."""
+        kept = self.described(name, written, _digest_of(written), contract)
+        target = self.path(*kept.address)
+        if self.is_local:
+            if not Path(target).exists():
+                Path(target).parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(written, target)
+            written.unlink(missing_ok=True)
+            return kept
+        with self._told():
+            if not self.files.exists(target):
+                self.files.put_file(str(written), target)
+        self._hold(written, self._cache / "frames" / f"{kept.digest}.{FRAME}")  # the next step reads it at once
+        return kept
+
+    def described(self, name: str, file: Path, digest: str, contract: str = "") -> Kept:
+        """A Parquet file of this machine as what tasks hand on."""
         import pyarrow.parquet as pq
 
-        digest = hashlib.file_digest(written.open("rb"), "sha256").hexdigest()
-        schema = pq.read_metadata(written)
-        target = self.path("frames", digest, "parquet")
-        if not self.files.exists(target):
-            self.files.makedirs(target.rpartition("/")[0], exist_ok=True)
-            if self._is_local:
-                shutil.move(written, target)
-            else:
-                self.files.put_file(str(written), target)
-        written.unlink(missing_ok=True)
+        schema = pq.read_metadata(file)
         columns = tuple(schema.schema.to_arrow_schema().names)
         return Kept(name=name, digest=digest, rows=schema.num_rows, columns=columns, contract=contract)
 
@@ -112,8 +164,8 @@ class Archive:
         import pandas as pd
         import pyarrow.parquet as pq
 
-        with self.files.open(self.location(kept), "rb") as file:
-            table = pq.read_table(file, columns=list(columns) if columns else None, read_dictionary=list(coded))
+        file = self.local(kept.address)
+        table = pq.read_table(file, columns=list(columns) if columns else None, read_dictionary=list(coded))
         return pd.DataFrame(as_pandas(table))
 
     def repetitive(self, kept: Kept) -> list[str]:
@@ -121,8 +173,7 @@ class Archive:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        with self.files.open(self.location(kept), "rb") as file:
-            metadata = pq.read_metadata(file)
+        metadata = pq.read_metadata(self.local(kept.address))
         names = metadata.schema.to_arrow_schema()
         groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
         return [
@@ -132,6 +183,10 @@ class Archive:
             and sum(group.column(place).total_uncompressed_size for group in groups) <= 4 * kept.rows
         ]
 
+    def has(self, address: Address) -> bool:
+        """Whether a file lies there."""
+        return bool(self.files.exists(self.path(*address)))
+
     def verify(self, shelf: str, digest: str, suffix: str) -> None:
         """Check that what is kept under a digest still has it.
 
@@ -139,50 +194,102 @@ class Archive:
             BrokenChain: it is missing or changed.
         """
         path = self.path(shelf, digest, suffix)
-        if not self.files.exists(path):
-            raise BrokenChain("is gone", where=path)
         actual = hashlib.sha256()
-        with self.files.open(path, "rb") as file:
-            while chunk := file.read(CHUNK):
-                actual.update(chunk)
+        try:
+            with self.files.open(path, "rb") as file:
+                while chunk := file.read(CHUNK):
+                    actual.update(chunk)
+        except FileNotFoundError:
+            raise BrokenChain("is gone", where=path) from None
         if actual.hexdigest() != digest:
             raise BrokenChain("is not what was kept", where=path)
 
+    def lying(self) -> Iterator[Lying]:
+        """Every kept file that lies here, records of runs apart."""
+        for path, facts in sorted(self.files.find(self.root, detail=True).items()):
+            parts = str(path).removeprefix(self.root).strip("/").split("/")
+            if len(parts) != 3 or parts[0] in ("runs", "scratch"):
+                continue
+            digest, _, suffix = parts[2].partition(".")
+            yield Lying((parts[0], digest, suffix), int(facts["size"]), _moment(facts))
+
+    def remove(self, address: Address) -> None:
+        """Take a file away; one that is not there is gone already."""
+        if self.has(address):
+            self.files.rm_file(self.path(*address))
+        if not self.is_local:
+            (self._cache / address[0] / f"{address[1]}.{address[2]}").unlink(missing_ok=True)
+
     def scratch(self, name: str) -> Path:
         """A path on this machine to write a file to before it is kept."""
-        import tempfile
-
-        folder = Path(self.root) / "scratch" if self._is_local else Path(tempfile.gettempdir())
+        folder = (Path(self.root) if self.is_local else self._cache) / "scratch"
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{name}-{uuid4().hex}.parquet"
 
-    @property
-    def _is_local(self) -> bool:
-        return "file" in self.files.protocol
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Whatever a bucket has against being written to, in one line."""
+        try:
+            yield
+        except Exception as fault:
+            remedy = "see that the bucket is there, is reached, and may be written to; `tower doctor` asks it"
+            what = f"could not be written: {redacted(str(fault))}"
+            raise KeepingError(what, where=self.url, remedy=remedy) from fault
+
+    @cached_property
+    def _cache(self) -> Path:
+        """Where this process holds files of a bucket; gone with it."""
+        held = tempfile.TemporaryDirectory(prefix="tower-kept-")
+        self._held = held  # the folder goes when this archive does
+        return Path(held.name)
+
+    def _hold(self, fetched: Path, held: Path) -> Path:
+        """Hold a fetched file, and let go of those that were not read for longest where there are too many."""
+        held.parent.mkdir(parents=True, exist_ok=True)
+        fetched.replace(held)
+        there = sorted(self._cache.glob("*/*.*"), key=lambda file: file.stat().st_mtime)
+        size = sum(file.stat().st_size for file in there)
+        for file in there[:-1]:
+            if size <= CACHED:
+                break
+            size -= file.stat().st_size
+            file.unlink()
+        return held
+
+    def write(self, path: str, content: bytes) -> None:
+        """Put a file there whole, in place of what was there; another process never sees half of it.
+
+        Raises:
+            KeepingError: the bucket does not take it.
+        """
+        if not self.is_local:
+            with self._told():
+                self.files.pipe_file(path, content)
+            return
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(f"{path}.{uuid4().hex}.part")
+        partial.write_bytes(content)
+        partial.replace(path)
 
     def _place(self, path: str, content: bytes) -> None:
-        if self.files.exists(path):
-            return
-        self.files.makedirs(path.rpartition("/")[0], exist_ok=True)
-        partial = f"{path}.{uuid4().hex}.part"
-        self.files.pipe_file(partial, content)
-        self.files.mv(partial, path)  # whole or not at all
+        with self._told():
+            there = self.files.exists(path)
+        if not there:
+            self.write(path, content)
 
 
-def as_pandas(table: Any) -> Any:
-    """A pyarrow table as pandas: Arrow text, nullable integers and booleans, UTC microseconds, days as datetime64."""
-    import pandas as pd
-    import pyarrow as pa
+def _options(url: str) -> dict[str, bool]:
+    """Others write to a bucket too, so that what was listed before says nothing."""
+    is_folder = url.startswith(("file:", "/"))
+    return {} if is_folder else {"use_listings_cache": False, "skip_instance_cache": True}
 
-    kinds = {
-        pa.int64(): pd.Int64Dtype(),
-        pa.int32(): pd.Int32Dtype(),
-        pa.bool_(): pd.BooleanDtype(),
-        pa.float64(): pd.Float64Dtype(),
-    }
-    text = pd.StringDtype("pyarrow")
 
-    def kind(arrow: Any) -> Any:
-        return text if pa.types.is_string(arrow) or pa.types.is_large_string(arrow) else kinds.get(arrow)
+def _digest_of(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
-    return table.to_pandas(types_mapper=kind, date_as_object=False, split_blocks=True, self_destruct=True)
+
+def _moment(facts: dict[str, Any]) -> datetime:
+    """Since when a file lies there, as its file system says."""
+    since = facts.get("LastModified") or facts.get("mtime") or facts.get("created")
+    return since.astimezone(UTC) if isinstance(since, datetime) else datetime.fromtimestamp(float(since or 0), UTC)

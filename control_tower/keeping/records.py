@@ -11,12 +11,11 @@ from pydantic import AwareDatetime, Field
 
 from control_tower.errors import BrokenChain, NotFound
 from control_tower.keeping.archive import Archive
+from control_tower.keeping.kept import Address
 from control_tower.ledger.database import Ledger
 from control_tower.ledger.journal import entry_has, head_of
 from control_tower.ledger.tables import ChainRow
 from control_tower.nouns import Noun, canonical, digest_of
-
-Address = tuple[str, str, str]  # shelf, digest, suffix
 
 
 class Record(Noun):
@@ -57,8 +56,7 @@ def append(archive: Archive, ledger: Ledger, run: str, content: dict[str, object
         placed = {"run": run, "number": head.length + 1, "previous": head.head, "journal": head_of(session)}
         record = Record.model_validate(content | placed)
         path = _path(archive, run, record.number)
-        archive.files.makedirs(path.rpartition("/")[0], exist_ok=True)
-        archive.files.pipe_file(path, canonical(record.model_dump(mode="json")))
+        archive.write(path, canonical(record.model_dump(mode="json")))
         head.length, head.head = record.number, record.digest
         session.add(head)
     return record

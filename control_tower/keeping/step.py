@@ -18,8 +18,9 @@ from pydantic import BaseModel, SecretStr
 
 from control_tower import __version__
 from control_tower.errors import SettingError
-from control_tower.keeping.archive import Archive, Kept, Nouns
-from control_tower.keeping.records import Address, append
+from control_tower.keeping.archive import Archive
+from control_tower.keeping.kept import Address, Kept, Nouns
+from control_tower.keeping.records import append
 from control_tower.ledger import open_ledger
 from control_tower.redaction import redacted, scrubbed
 from control_tower.settings import settings
@@ -46,7 +47,7 @@ def _sources(folder: Any) -> Iterator[Any]:
     for entry in folder.iterdir():
         if entry.is_dir() and entry.name != "__pycache__":
             yield from _sources(entry)
-        elif entry.name.endswith((".py", ".yaml", ".sql", ".txt")):
+        elif entry.name.endswith((".py", ".yaml", ".sql", ".txt", ".jinja")):
             yield entry
 
 
@@ -138,9 +139,9 @@ def _keep(archive: Archive, values: dict[str, Any]) -> dict[str, Address]:
         if value is None:
             continue
         for inner, frame in _frames(name, value):
-            addresses[inner] = ("frames", frame.digest, "parquet")
+            addresses[inner] = frame.address
         if not isinstance(value, Kept):
-            addresses[name] = ("nouns", archive.keep_nouns(scrubbed(_plain(value))), "json")
+            addresses[name] = archive.keep_nouns(scrubbed(_plain(value)))
     return addresses
 
 

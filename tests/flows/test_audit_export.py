@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from control_tower.keeping.kept import NOUN
 from control_tower.keeping.step import open_archive
 from control_tower.ledger.cases import find_proposal
 from control_tower.nouns import Action
@@ -81,7 +82,7 @@ def test_a_bundle_holds_the_whole_story_of_a_refund(case: str, watched: Any, tmp
             content = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
             previous = hashlib.sha256(content).hexdigest()
     for file in (bundle / "kept").rglob("*.*"):
-        assert hashlib.sha256(file.read_bytes()).hexdigest() == file.stem
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == file.name.partition(".")[0]
     orders = pd.read_parquet(bundle / "evidence" / "orders.parquet")
     assert set(orders["order_id"]) == set(told["case"]["orders"]), "and nobody else's rows"
 
@@ -119,7 +120,7 @@ def test_what_is_not_what_was_kept_is_not_handed_out(case: str, watched: Any, tm
     bundle = exported(case, tmp_path)
     kept = next(file for file in (bundle / "kept" / "nouns").iterdir())
     archive = open_archive(watched.settings.artifacts)
-    path = Path(archive.path("nouns", kept.stem, "json"))
+    path = Path(archive.path("nouns", kept.name.partition(".")[0], NOUN))
     before = path.read_bytes()
     path.write_bytes(before + b" ")
     try:

@@ -237,10 +237,7 @@ def served(tower: Tower) -> dict[str, Any]:
 
 def tried(tower: Tower, report: Any) -> Shadowed:
     address = tower.records(report)["shadow"].outputs["result"]
-    content = open_archive(tower.settings.artifacts).files.cat_file(
-        open_archive(tower.settings.artifacts).path(*address)
-    )
-    return Shadowed.model_validate_json(content)
+    return Shadowed.model_validate(open_archive(tower.settings.artifacts).nouns(address))
 
 
 def test_a_version_on_trial_is_judged_and_kept_and_nothing_of_it_is_served(

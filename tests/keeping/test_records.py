@@ -37,7 +37,7 @@ def keep(archive: Archive, ledger: Ledger, number: int) -> Record:
         "task_run": "t",
         "code": "0",
         "versions": {},
-        "inputs": {"as_of": ("nouns", archive.keep_nouns("2026-11-02"), "json")},
+        "inputs": {"as_of": archive.keep_nouns("2026-11-02")},
         "outputs": {"result": ("frames", kept.digest, "parquet")},
         "error": "",
         "started_at": NOW,
