@@ -129,6 +129,10 @@ class BrokenChain(TowerError):
     """A kept record, frame or noun is not what was kept."""
 
 
+class ReplayDiffers(TowerError):
+    """A step that was run again on what it was given gave something else."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A sentence offering the nearest known name, or the names there are when none is near."""
     names = sorted(known)

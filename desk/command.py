@@ -17,6 +17,7 @@ from control_tower.errors import (
     NoAuthority,
     NotFound,
     NotProved,
+    ReplayDiffers,
     TowerError,
 )
 from desk.approvers import approvers
@@ -51,6 +52,7 @@ EXITS: dict[type[TowerError], int] = {
     AlreadyRuled: 5,
     NotFound: 6,
     BrokenChain: 7,
+    ReplayDiffers: 8,
 }
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
@@ -360,6 +362,20 @@ def measure(
     from desk.measure import measure
 
     measure(source, mapping, as_of, weeks, by, html, json=json)
+
+
+@app.command("replay")
+def replay(
+    run: Annotated[str | None, typer.Argument(help="The beginning of a flow run id; all runs when left out.")] = None,
+    policy: Annotated[str | None, typer.Option(help="By another policy: returns@2, or a file.")] = None,
+    sources: Annotated[bool, typer.Option("--sources", help="Read the sources again too.")] = False,
+    this_code: Annotated[bool, typer.Option("--this-code", help="By this code, whatever code kept it.")] = False,
+    json: Json = False,
+) -> None:
+    """Run the steps of a kept run again on what they were given, and show the first difference; nothing acts."""
+    from desk.replay import replay_runs
+
+    replay_runs(run, policy, sources=sources, this_code=this_code, json=json)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -257,7 +257,7 @@ GROUP BY c.id, c.opened_at
 SELECT p.digest AS unit, p.opened_at AS at, hours_between(p.opened_at, coalesce(r.ruled_at, as_of())) AS hours,
     r.ruled_at IS NOT NULL AS ended, c.lane, c.team, r.approver
 FROM proposals AS p
-LEFT JOIN (SELECT proposal, min(ruled_at) AS ruled_at, arg_min(approver, ruled_at) AS approver FROM rulings GROUP BY proposal) AS r
+LEFT JOIN (SELECT proposal, min(ruled_at) AS ruled_at, arg_min(approver, (ruled_at, round)) AS approver FROM rulings GROUP BY proposal) AS r
     ON r.proposal = p.digest
 LEFT JOIN told_cases AS c ON c.id = p.case_id
 WHERE r.ruled_at IS NOT NULL OR p.standing IN ('waiting', 'expired')

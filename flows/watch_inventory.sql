@@ -182,7 +182,9 @@ stock AS (
         if(count(warehouse_count) = count(*), sum(warehouse_count), NULL) AS warehouse_count,
         if(count(storefront_available + committed - warehouse_count) = count(*),
             sum(abs(storefront_available + committed - warehouse_count)), NULL) AS mismatch_units,
-        arg_max(warehouse_id, abs(coalesce(storefront_available + committed - warehouse_count, 0))) AS warehouse_id
+        arg_max(
+            warehouse_id, (abs(coalesce(storefront_available + committed - warehouse_count, 0)), warehouse_id)
+        ) AS warehouse_id
     FROM looks
     GROUP BY sku
     )
@@ -204,10 +206,10 @@ inbound AS (
         sku,
         bool_or(open IS NULL) AS perhaps,
         min(expected_at) FILTER (WHERE open AND expected_at > as_of()) AS next_at,
-        arg_min(quantity, expected_at) FILTER (WHERE open AND expected_at > as_of()) AS next_units,
+        arg_min(quantity, (expected_at, po_id)) FILTER (WHERE open AND expected_at > as_of()) AS next_units,
         min(expected_at) FILTER (WHERE open AND expected_at <= as_of()) AS late_since,
         sum(quantity) FILTER (WHERE open AND expected_at <= as_of()) AS late_units,
-        arg_min(po_id, expected_at) FILTER (WHERE open AND expected_at <= as_of()) AS late_po_id,
+        arg_min(po_id, (expected_at, po_id)) FILTER (WHERE open AND expected_at <= as_of()) AS late_po_id,
         bool_or(open AND expected_at IS NULL) AS undated
     FROM to_come
     GROUP BY sku

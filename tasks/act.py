@@ -22,7 +22,7 @@ from tasks.tell import tell_of_breakers
 SETTLED = (EffectState.confirmed, EffectState.refused)
 
 
-@step
+@step(touches="the store")
 def act(authorised: Authorised) -> Effect:
     """Carry out what was authorised, once, however often this is called.
 

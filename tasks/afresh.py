@@ -14,7 +14,7 @@ from control_tower.settings import settings
 from tasks.ask import request_for
 
 
-@step
+@step(touches="the ledger")
 def open_afresh(proposal: str, fresh: Proposal, changed: str) -> str:
     """Open what is recommended now, in place of a proposal whose evidence has changed."""
     ledger = open_ledger(settings().ledger)
@@ -25,7 +25,7 @@ def open_afresh(proposal: str, fresh: Proposal, changed: str) -> str:
     return f"{fresh.id} waits in place of {proposal[:12]}: {changed}"
 
 
-@step
+@step(touches="the ledger")
 def ask_anew(proposal: str, why: str) -> str:
     """Ask again about a proposal that holds, and whose ruling no longer does."""
     ask_again(open_ledger(settings().ledger), proposal, f"the ruling is void: {why}", datetime.now(UTC))

@@ -26,7 +26,7 @@ class Asked(Noun):
         return f"{len(self.runs)} paused runs opened; each waits for a person"
 
 
-@step
+@step(touches="Prefect")
 def ask(lane: str, shop: str) -> Asked:
     """Open a run, born suspended, for each waiting proposal of this lane and shop that has none.
 

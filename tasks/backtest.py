@@ -93,8 +93,8 @@ def backtest(policy: str, since: datetime, until: datetime, against: str | None)
     for lane, several in held.items():
         chosen = [view for view in several if since <= view.as_of <= until]
         if chosen:
-            before = _reading(lane, other) if other else lambda as_of, lane=lane: policies.load(lane, as_of)
-            decided = list(_decided(chosen, before, _reading(lane, after)))
+            before = reading(lane, other) if other else lambda as_of, lane=lane: policies.load(lane, as_of)
+            decided = list(_decided(chosen, before, reading(lane, after)))
             flips = together([flips for _, flips in decided if flips is not None])
             looked = tuple(look for look, _ in decided)
             was = named(other, against) if other else f"what was in force ({', '.join(flips.before)})"
@@ -136,7 +136,7 @@ def _lanes(of: Document) -> list[str]:
     return lanes
 
 
-def _reading(lane: str, of: Document) -> Supposed:
+def reading(lane: str, of: Document) -> Supposed:
     """The lane's policy as the document would have it."""
     if isinstance(of, Policy):
         always = supposed(of)

@@ -34,7 +34,7 @@ class Book(Noun):
         return ", ".join(f"{name} {kept.rows:,}" for name, kept in self.frames.items())
 
 
-@step
+@step(touches="the ledger")
 def read_book(shop: str, as_of: datetime) -> Book:
     """Cases, their orders, proposals, rulings and effects of one shop; nothing that happened after `as_of`."""
     tower = settings()

@@ -43,7 +43,7 @@ class Gathered(Noun):
         )
 
 
-@step
+@step(touches="the source")
 def gather(
     source: str,
     mapping: str | None,

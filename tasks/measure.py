@@ -209,7 +209,7 @@ def _by_currency(amounts: Mapping[str, int]) -> str:
 def _quality(accepted: Accepted) -> Iterator[Quality]:
     marks = open_archive(settings().artifacts).frame(accepted.marks)
     marked = marks.drop_duplicates(["table", "source_id"])["table"].value_counts().to_dict() if len(marks) else {}
-    for table, kept in accepted.frames.items():
+    for table, kept in sorted(accepted.frames.items()):
         aside = accepted.quarantine[table].rows if table in accepted.quarantine else 0
         yield Quality(table=table, rows=kept.rows + aside, aside=aside, marked=int(marked.get(table, 0)))
 

@@ -262,7 +262,7 @@ def _buyers(orders: set[str], accepted: Accepted) -> dict[str, str]:
     return dict(zip(mine["order_id"], mine["customer_id"], strict=True))
 
 
-@step
+@step(touches="the ledger")
 def open_cases(lane: str, cases: Nouns[Case], proposals: Nouns[Proposal], findings: Kept, accepted: Accepted) -> Opened:
     """Bring the book to what was found: open, append, close, and put proposals before people.
 

@@ -40,7 +40,7 @@ class Prepared(Noun):
         return "; ".join(part for part in (f"{self.by_model} briefs by {self.model}", templates) if part)
 
 
-@step
+@step(touches="the model")
 def prepare(lane: str, shop: str) -> Prepared:
     """Prepare the briefs of this lane's open cases whose evidence is new, those of the highest priority first.
 

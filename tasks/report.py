@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import AwareDatetime, Field
 
 from control_tower.keeping import Kept
-from control_tower.keeping.step import open_archive, step
+from control_tower.keeping.step import flow_run_id, open_archive, step
 from control_tower.nouns import Noun
 from control_tower.settings import settings
 from tasks.open_cases import Opened
@@ -77,8 +77,6 @@ def report(
     advised: Kept | None = None,
 ) -> LaneReport:
     """Count it all up; every kind of the policy is there, found or not."""
-    from prefect.runtime import flow_run
-
     archive = open_archive(settings().artifacts)
     found = archive.frame(findings, ["kind", "answer", "subject"])
     said = found.groupby(["kind", "answer"])["subject"].nunique().to_dict()
@@ -102,7 +100,7 @@ def report(
             for action, rows in recommended.groupby("action")
         },
         advice=_by_action(archive.frame(advised, ["action"])["action"]) if advised else {},
-        run_id=str(flow_run.id),
+        run_id=flow_run_id(),
         absent=accepted.absent,
         untold=accepted.untold,
         dry_run=opened is None,

@@ -13,7 +13,7 @@ from control_tower.nouns import Effect, EffectState, Proposal
 from control_tower.settings import settings
 
 
-@step
+@step(touches="the ledger")
 def settle(proposal: str, effect: Effect) -> str:
     """Close the book on a proposal: done, or refused by the store.
 
@@ -35,14 +35,14 @@ def settle(proposal: str, effect: Effect) -> str:
     return said
 
 
-@step
+@step(touches="the ledger")
 def reject(proposal: str) -> str:
     """A person said no: nothing is done, and the ruling is the last word on this proposal."""
     ruling = find_ruling(open_ledger(settings().ledger), proposal)
     return f"rejected by {ruling.approver}: {ruling.reason}" if ruling else "rejected"
 
 
-@step
+@step(touches="the ledger")
 def void(proposal: str, changed: str) -> str:
     """Void the ruling: what it rested on has changed."""
     said = f"the ruling is void: {changed}"

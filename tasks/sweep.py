@@ -58,7 +58,7 @@ class _Due:
     runs: dict[str, str] = field(default_factory=dict)
 
 
-@step
+@step(touches="the ledger")
 def sweep(now: datetime) -> Swept:
     """Remind, escalate and expire what waits; bring rulings and paused runs together, in both directions."""
     ledger, known = open_ledger(settings().ledger), written_authority()

@@ -37,7 +37,7 @@ class Told(Noun):
     error: str = ""
 
 
-@step
+@step(touches="the channel")
 def tell(lane: str, accepted: Accepted, opened: Opened) -> Told:
     """Queue what changed and bring the channel up to date. Slack being down loses nothing."""
     tower = settings()
@@ -75,7 +75,7 @@ def tell(lane: str, accepted: Accepted, opened: Opened) -> Told:
     return said(ledger, tower, messages)
 
 
-@step
+@step(touches="the channel")
 def tell_case(proposal: str) -> Told:
     """`case_told`, kept as a step of the run that did it."""
     return case_told(proposal)

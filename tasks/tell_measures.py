@@ -27,7 +27,7 @@ class Page(Noun):
     markdown: str = ""
 
 
-@step
+@step(touches="the channel")
 def tell_measures(found: Measurement, announce: bool) -> Page:
     """Keep the page of a measurement; told again in the same week, its message is changed and not doubled."""
     tower = settings()

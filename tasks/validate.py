@@ -64,7 +64,7 @@ def validate(gathered: Gathered) -> Accepted:
     quarantine: dict[str, Kept] = {}
     marks: list[pd.DataFrame] = []
     rules: dict[str, int] = {}
-    for table, kept in gathered.frames.items():
+    for table, kept in sorted(gathered.frames.items()):  # as they are kept: a dictionary has no other order
         contract = data_contracts.load(table)
         checked = data_contracts.check(contract, with_context(contract, gathered, tower), gathered.as_of)
         _stop_on_breach(contract, checked)

@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 from uuid import uuid4
 
 from control_tower.errors import BrokenChain, KeepingError
 from control_tower.keeping.frames import as_pandas
 from control_tower.keeping.kept import FRAME, NOUN, Address, Kept, Lying
-from control_tower.nouns import canonical
 from control_tower.redaction import redacted
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Archive:
     def __init__(self, url: str, behind: Archive | None = None) -> None:
         import fsspec
 
-        self.url, self.behind = url.rstrip("/"), behind
+        self.url, self.behind = _named(url).rstrip("/"), behind
         try:
             self.files, self.root = fsspec.core.url_to_fs(self.url, **_options(self.url))
         except ImportError as fault:
@@ -96,8 +97,9 @@ class Archive:
         return digest
 
     def keep_nouns(self, content: Any) -> Address:
-        """Keep a noun, or any JSON content, compressed."""
-        return "nouns", self.keep_bytes("nouns", gzip.compress(canonical(content), LEVEL, mtime=0), NOUN), NOUN
+        """Keep a noun, or any JSON content, compressed; in its own order, which whoever reads it may go by."""
+        text = json.dumps(content, separators=(",", ":"), ensure_ascii=False, default=str)
+        return "nouns", self.keep_bytes("nouns", gzip.compress(text.encode(), LEVEL, mtime=0), NOUN), NOUN
 
     def nouns(self, address: Address) -> Any:
         """Kept JSON content.
@@ -193,6 +195,9 @@ class Archive:
         Raises:
             BrokenChain: it is missing or changed.
         """
+        if self.behind and not self.has((shelf, digest, suffix)):
+            self.behind.verify(shelf, digest, suffix)
+            return
         path = self.path(shelf, digest, suffix)
         actual = hashlib.sha256()
         try:
@@ -278,10 +283,14 @@ class Archive:
             self.write(path, content)
 
 
+def _named(url: str) -> str:
+    """A folder by its path, for in a URL a space is written otherwise; a bucket by its URL."""
+    return url2pathname(urlsplit(url).path) if url.startswith("file:") else url
+
+
 def _options(url: str) -> dict[str, bool]:
     """Others write to a bucket too, so that what was listed before says nothing."""
-    is_folder = url.startswith(("file:", "/"))
-    return {} if is_folder else {"use_listings_cache": False, "skip_instance_cache": True}
+    return {} if "://" not in url else {"use_listings_cache": False, "skip_instance_cache": True}
 
 
 def _digest_of(file: Path) -> str:

@@ -6,8 +6,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 
 from pydantic import AwareDatetime, Field
+from sqlalchemy import select
+from sqlmodel import col
 
 from control_tower.errors import BrokenChain, NotFound
 from control_tower.keeping.archive import Archive
@@ -83,6 +86,29 @@ def chain(archive: Archive, run: str) -> Iterator[Record]:
         previous, number = record.digest, number + 1
 
 
+def chain_of(archive: Archive, ledger: Ledger, run: str) -> list[Record]:
+    """The records of a run up to the head that the ledger knows.
+
+    Raises:
+        NotFound: no such run.
+        BrokenChain: a record is missing, or does not fit.
+    """
+    head = _head(ledger, run)
+    # A record past the head was written by a process killed before its commit: not part of the run.
+    records = list(islice(chain(archive, run), head.length))
+    if (len(records), records[-1].digest if records else "") != (head.length, head.head):
+        raise BrokenChain(f"has {len(records)} records that fit of the {head.length} in the ledger", where=f"run {run}")
+    return records
+
+
+def _head(ledger: Ledger, run: str) -> ChainRow:
+    with ledger.read() as session:
+        head = session.get(ChainRow, run)
+    if head is None:
+        raise NotFound(f"no run {run} was kept", remedy="`tower audit verify` walks all there are")
+    return head
+
+
 def verify(archive: Archive, ledger: Ledger, run: str) -> Verified:
     """Walk a run's chain to the head that the ledger knows, and check every file it names.
 
@@ -90,16 +116,8 @@ def verify(archive: Archive, ledger: Ledger, run: str) -> Verified:
         NotFound: no such run.
         BrokenChain: what is missing or changed, to the file.
     """
-    with ledger.read() as session:
-        head = session.get(ChainRow, run)
-    if head is None:
-        raise NotFound(f"no run {run} was kept", remedy="`tower audit verify` walks all there are")
-    last, count, seen = "", 0, set[Address]()
-    for record in chain(archive, run):
-        # A record past the head was written by a process killed before its commit: not part of the run.
-        if record.number > head.length:
-            break
-        last, count = record.digest, count + 1
+    records, seen = chain_of(archive, ledger, run), set[Address]()
+    for record in records:
         if not entry_has(ledger.engine, *record.journal):
             where = f"entry {record.journal[0]} of the ledger's journal"
             raise BrokenChain(f"is not what it was at record {record.number} of run {run}", where=where)
@@ -110,15 +128,23 @@ def verify(archive: Archive, ledger: Ledger, run: str) -> Verified:
                 except BrokenChain as fault:
                     raise BrokenChain(f"{fault}, in record {record.number} ({record.step}) of run {run}") from None
                 seen.add(address)
-    if (count, last) != (head.length, head.head):
-        raise BrokenChain(f"has {count} records that fit of the {head.length} in the ledger", where=f"run {run}")
-    return Verified(run=run, records=count, files=len(seen))
+    return Verified(run=run, records=len(records), files=len(seen))
 
 
 def runs(ledger: Ledger) -> list[str]:
-    """Every run that has a chain."""
-    from sqlalchemy import select
-    from sqlmodel import col
-
+    """Every run that has a chain, oldest first."""
     with ledger.read() as session:
-        return sorted(session.scalars(select(col(ChainRow.run))))
+        return list(session.scalars(select(col(ChainRow.run)).order_by(col(ChainRow.began_at), col(ChainRow.run))))
+
+
+def find_run(ledger: Ledger, handle: str) -> str:
+    """The run whose id begins with a handle.
+
+    Raises:
+        NotFound: none, or more than one.
+    """
+    found = [run for run in runs(ledger) if run.startswith(handle.strip().lower())]
+    if len(found) != 1:
+        what = f"{len(found)} runs begin with {handle!r}" if found else f"no run {handle!r} was kept"
+        raise NotFound(what, remedy="`tower audit verify` names all there are")
+    return found[0]

@@ -9,16 +9,18 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from importlib import resources
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from pydantic import BaseModel, SecretStr
 
-from control_tower import __version__
 from control_tower.errors import SettingError
 from control_tower.keeping.archive import Archive
+from control_tower.keeping.code import code_version
 from control_tower.keeping.kept import Address, Kept, Nouns
 from control_tower.keeping.records import append
 from control_tower.ledger import open_ledger
@@ -27,44 +29,71 @@ from control_tower.settings import settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
-ROOMS = ("control_tower", "data_contracts", "policies", "tasks", "flows", "desk")
 
 
-@lru_cache(maxsize=1)
-def code_version() -> str:
-    """The release and a hash of every source file, so that an edited checkout does not pass for a release."""
-    import hashlib
+@dataclass(frozen=True)
+class Step:
+    """One step, without Prefect: what is run again on kept inputs."""
 
-    found = hashlib.sha256()
-    for room in ROOMS:
-        root = resources.files(room)
-        for file in sorted(_sources(root), key=lambda path: str(path)):
-            found.update(file.read_bytes())
-    return f"{__version__}+{found.hexdigest()[:12]}"
+    name: str
+    function: Callable[..., Any]
+    touches: str
+    """What it reads or changes beyond what it is given, in words; empty where its inputs are all there is to it."""
 
 
-def _sources(folder: Any) -> Iterator[Any]:
-    for entry in folder.iterdir():
-        if entry.is_dir() and entry.name != "__pycache__":
-            yield from _sources(entry)
-        elif entry.name.endswith((".py", ".yaml", ".sql", ".txt", ".jinja")):
-            yield entry
+STEPS: dict[str, Step] = {}
+"""Every step that was imported, by name."""
+_replayed: ContextVar[tuple[str, Archive] | None] = ContextVar("replayed", default=None)
+
+
+def open_archive(url: str) -> Archive:
+    """The archive at a URL; one for each URL and process. While a run is replayed, the one in front of it."""
+    replayed = _replayed.get()
+    return replayed[1] if replayed else _opened(url)
 
 
 @lru_cache(maxsize=4)
-def open_archive(url: str) -> Archive:
-    """The archive at a URL; one for each URL and process."""
+def _opened(url: str) -> Archive:
     return Archive(url)
 
 
-def step(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a function a Prefect task whose inputs and outputs are kept, chained and shown in the UI."""
+@contextmanager
+def replaying(run: str, front: Archive) -> Iterator[None]:
+    """Steps' functions keep to an archive in front, and belong to a run of before."""
+    before = _replayed.set((run, front))
+    try:
+        yield
+    finally:
+        _replayed.reset(before)
+
+
+@overload
+def step(function: Callable[P, R]) -> Callable[P, R]: ...
+
+
+@overload
+def step(*, touches: str) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+
+def step(
+    function: Callable[P, R] | None = None, *, touches: str = ""
+) -> Callable[P, R] | Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function a Prefect task whose inputs and outputs are kept, chained and shown in the UI.
+
+    Args:
+        touches: what it reads or changes beyond what it is given; it is then not run again on kept inputs.
+    """
+    return _step(function, "") if function else lambda given: _step(given, touches)
+
+
+def _step(function: Callable[P, R], touches: str) -> Callable[P, R]:
     from prefect import task
     from prefect.cache_policies import NO_CACHE
     from prefect.utilities.annotations import quote
 
     signature = inspect.signature(function)
     name = function.__name__.replace("_", "-")
+    STEPS[name] = Step(name, function, touches)
 
     @functools.wraps(function)
     def keeping(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -77,7 +106,7 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
             "task_run": _task_run(),
             "code": code_version(),
             "versions": _versions(given.arguments),
-            "inputs": _keep(archive, given.arguments),
+            "inputs": keep_values(archive, given.arguments),
             "outputs": {},
             "error": "",
             "started_at": datetime.now(UTC),
@@ -88,7 +117,7 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
             content |= {"error": redacted(f"{type(fault).__name__}: {fault}")[:2000], "ended_at": datetime.now(UTC)}
             append(archive, ledger, flow_run_id(), content, _flow())
             raise
-        content["outputs"] = _keep(archive, {"result": result})
+        content["outputs"] = keep_values(archive, {"result": result})
         content["versions"] |= _versions({"result": result})
         content["ended_at"] = datetime.now(UTC)
         record = append(archive, ledger, flow_run_id(), content, _flow())
@@ -115,6 +144,8 @@ def flow_run_id() -> str:
     """
     from prefect.runtime import flow_run
 
+    if replayed := _replayed.get():
+        return replayed[0]
     if not flow_run.id:
         raise SettingError("a step runs inside a flow", remedy="call it from a flow")
     return str(flow_run.id)
@@ -132,7 +163,7 @@ def _task_run() -> str:
     return str(task_run.id or "")
 
 
-def _keep(archive: Archive, values: dict[str, Any]) -> dict[str, Address]:
+def keep_values(archive: Archive, values: dict[str, Any]) -> dict[str, Address]:
     """Keep each value; returns its address, and that of every frame inside it."""
     addresses: dict[str, Address] = {}
     for name, value in values.items():

@@ -43,7 +43,7 @@ def test_a_frame_comes_back_as_it_was_kept(archive: Archive) -> None:
 def test_equal_content_is_kept_once(archive: Archive) -> None:
     first, second = archive.keep_frame("a", FRAME), archive.keep_frame("b", FRAME)
     assert first.digest == second.digest
-    assert archive.keep_nouns({"b": 1, "a": 2}) == archive.keep_nouns({"a": 2, "b": 1})
+    assert archive.keep_nouns({"b": 1, "a": 2}) == archive.keep_nouns({"b": 1, "a": 2})
     assert len(list(archive.lying())) == 2
 
 
@@ -102,6 +102,16 @@ def test_a_machine_holds_no_more_of_a_bucket_than_it_may(bucket: str, monkeypatc
 def test_no_bucket_of_that_name_is_told_in_one_line(bucket: str) -> None:
     with pytest.raises(KeepingError, match="nobody-has-this"):
         Archive("s3://nobody-has-this/tower").keep_nouns(["something"])
+
+
+def test_what_is_kept_keeps_its_order(archive: Archive) -> None:
+    assert list(archive.nouns(archive.keep_nouns({"b": 1, "a": 2}))) == ["b", "a"]
+
+
+def test_a_folder_may_have_a_space_in_its_name(tmp_path: Path) -> None:
+    archive = Archive((tmp_path / "our shop").as_uri())
+    kept = archive.keep_frame("orders", FRAME)
+    assert Path(archive.location(kept)).is_relative_to(tmp_path / "our shop")
 
 
 def test_the_suffix_says_how_it_is_packed() -> None:
