@@ -175,8 +175,8 @@ def test_an_endpoint_that_does_not_take_traces_slows_nobody(tower: Tower, mood: 
         began = time.monotonic()
         stop()
         ending = time.monotonic() - began
-    assert traced < 2 * alone + 0.5, "what cannot be sent is sent beside the work, or not at all"
-    assert ending < PATIENCE + 1.5, "and nobody waits for it at the end"
+    assert traced < alone + PATIENCE, "waiting for one batch alone would take longer"
+    assert ending < PATIENCE + 3, "and at the end nobody waits for more than one"
 
 
 def test_without_an_address_no_span_is_made() -> None:
