@@ -62,6 +62,14 @@ class Settings(BaseSettings):
     model_dollars_a_lane: float = Field(default=2.0, ge=0, description="the most that one lane may cost in that day")
     model_cases_a_run: int = Field(default=50, ge=0, description="cases a look that a model reads, by priority")
     model_environment: tuple[str, ...] = Field(default=(), description="variables that the model's process may read")
+    traces_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="OTLP/HTTP endpoint for traces, as in http://127.0.0.1:4318/v1/traces; without it, none leave",
+    )
+    metrics_port: int | None = Field(
+        default=None, ge=0, le=65535, description="port on loopback where Prometheus reads; also beside `tower up`"
+    )
     memory_limit: str = Field(default="2GB", description="memory that joins over evidence may use")
 
     @cached_property

@@ -239,20 +239,36 @@ def outbox(json: Json = False) -> None:
 
 
 @app.command()
+def metrics(
+    once: Annotated[bool, typer.Option("--once", help="Print what a scrape would read now, and end.")] = False,
+) -> None:
+    """Serve what Prometheus reads, on loopback, until Ctrl-C."""
+    from desk.metrics import print_metrics, serve_metrics
+
+    print_metrics() if once else serve_metrics()
+
+
+@app.command()
 def up(
     orders: Annotated[
         int, typer.Option(help="Fill an empty embedded shop with so many orders; 0 leaves it empty.")
     ] = 1000,
 ) -> None:
-    """Run server, worker and shop until Ctrl-C, and the Slack desk where it is set up; say where to look."""
+    """Run server, worker and shop until Ctrl-C, and the Slack desk and metrics where set up; say where to look."""
+    from control_tower.settings import settings
     from desk.shop import open_shop
     from desk.up import up as run_all
 
     open_shop(orders)
     from desk.duties import deliver_messages, wake_ruled
+    from desk.metrics import serve_metrics_beside
     from desk.slack_desk.serving import is_desk, serve_beside
 
-    run_all(every_minute=(wake_ruled, deliver_messages), beside=(serve_beside,) if is_desk() else ())
+    beside = (
+        *((serve_beside,) if is_desk() else ()),
+        *((serve_metrics_beside,) if settings().metrics_port is not None else ()),
+    )
+    run_all(every_minute=(wake_ruled, deliver_messages), beside=beside)
 
 
 @app.command()

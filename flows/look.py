@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from control_tower.settings import settings
+from control_tower.traces import tell as told_of
 from policies import policy
 from tasks.advise import advise
 from tasks.ask import ask
@@ -38,8 +39,10 @@ def look(lane: Lane, source: str, mapping: str | None, as_of: datetime | None, d
     """
     moment = (as_of or datetime.now(UTC)).astimezone(UTC)
     rules = policy(lane.name, moment)
+    told_of(flow=f"watch-{lane.name}", lane=lane.name, source=source.partition(":")[0], policy=rules.reference)
     with breaches_told(lane.name, source, moment):
         accepted = validate(gather(source, mapping, lane.tables, moment, live=as_of is None))
+    told_of(shop=accepted.shop.id)
     facts = detect(accepted, lane.signals, rules)
     if rules.conclusions:
         facts = entitle(facts, rules, moment)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from prefect import flow
 
+from control_tower.traces import tell
 from flows.watch_returns import LANE as RETURNS
 from policies import policy
 from tasks.book import read_book
@@ -42,6 +43,7 @@ def measure_shop(
         by: what it is told by, beside all together and by week.
         announce: put the headline into the channel; once for each week, however often it is run.
     """
+    tell(flow="measure", source=source.partition(":")[0])
     moment = (as_of or datetime.now(UTC)).astimezone(UTC)
     accepted = validate(gather(source, mapping, EVIDENCE.tables, moment, live=as_of is None))
     entitled = None

@@ -10,6 +10,7 @@ from flows.lanes import find_lane
 from tasks.act import act
 from tasks.afresh import ask_anew, open_afresh
 from tasks.authorise import authorise, take_ruling, wait_on
+from tasks.follow import follow
 from tasks.look_again import look_again
 from tasks.settle import reject, settle, void
 from tasks.tell import tell_case
@@ -22,6 +23,7 @@ def resolve_case(proposal: str) -> str:
     Args:
         proposal: the digest of the proposal. Whatever else woke this run has no say.
     """
+    follow(proposal)
     ruling, refusal = take_ruling(proposal)
     if ruling is None:
         return wait_on(proposal, refusal)

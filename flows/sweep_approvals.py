@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from prefect import flow
 
+from control_tower.traces import tell
 from tasks.sweep import Swept
 from tasks.sweep import sweep as sweep_once
 
@@ -17,4 +18,5 @@ def sweep_approvals(now: datetime | None = None) -> Swept:
     Args:
         now: the moment to look from; this one when left out.
     """
+    tell(flow="sweep-approvals")
     return sweep_once(now or datetime.now(UTC))

@@ -16,6 +16,7 @@ from control_tower.nouns import Action, Effect, EffectState, Money, Proposal
 from control_tower.settings import settings
 from control_tower.stores import open_store
 from control_tower.stores.protocol import Standing, Store, StoreEffect
+from control_tower.traces import span, tell
 from tasks.authority import written_authority
 from tasks.tell import tell_of_breakers
 
@@ -83,16 +84,10 @@ def carry_out(ledger: Ledger, store: Store, authorised: Authorised, clock: Clock
             return settle(EffectState.refused, objection)
         mine.check()
         move(ledger, key, EffectState.sent, holder=holder, now=clock.now())
-        said = _call(store, authorised)
-        try:
-            found = read_back(store, key, order, store.abilities.settles_within, clock)
-        except StoreError as fault:
-            return settle(EffectState.unknown, f"the store can't be read: {fault.what}")
-        if found:
-            return settle(*_reading(found), found)
-        if isinstance(said, StoreError) and not isinstance(said, OutcomeUnknown):
-            return settle(EffectState.refused, said.what)
-        return settle(EffectState.unknown, str(said) if said else "the store said yes and recorded nothing")
+        with span("call-store", store=_kind(store), action=proposal.action.value):
+            effect = settle(*_called(store, authorised, clock))
+            tell(outcome=effect.state.value)
+        return effect
 
 
 def read_again(ledger: Ledger, store: Store, proposal: Proposal, clock: Clock = SYSTEM) -> Effect | None:
@@ -125,6 +120,26 @@ def read_back(store: Store, key: str, order: str, lag: float, clock: Clock = SYS
         if waited >= lag or any(each.standing is Standing.done for each in found):
             return found
         clock.sleep(min(max(lag / 8, 0.05), lag - waited))
+
+
+def _called(store: Store, authorised: Authorised, clock: Clock) -> tuple[EffectState, str, Sequence[StoreEffect]]:
+    """Ask the store once, read it back, and say where that leaves the effect, and why."""
+    key, order = authorised.proposal.digest, authorised.proposal.order_id
+    said = _call(store, authorised)
+    try:
+        found = read_back(store, key, order, store.abilities.settles_within, clock)
+    except StoreError as fault:
+        return EffectState.unknown, f"the store can't be read: {fault.what}", ()
+    if found:
+        return *_reading(found), found
+    if isinstance(said, StoreError) and not isinstance(said, OutcomeUnknown):
+        return EffectState.refused, said.what, ()
+    return EffectState.unknown, str(said) if said else "the store said yes and recorded nothing", ()
+
+
+def _kind(store: Store) -> str:
+    """What sort of store it is, as in shop, stripe or vendure."""
+    return type(store).__module__.rpartition(".")[2]
 
 
 def _write_down(

@@ -14,11 +14,13 @@ from control_tower.ledger.proofs import Code
 from control_tower.nouns import Proposal, Ruling, Verdict, Vote
 from control_tower.pause import answer, pause_again
 from control_tower.settings import settings
+from control_tower.traces import end_span, tell, traced
 from tasks.authority import in_minor_units, ruling_choices, written_authority
 from tasks.brief import brief, escape
 from tasks.prepare import brief_for
 
 
+@traced
 def take_ruling(proposal: str) -> tuple[Ruling | None, str]:
     """The ruling on a proposal, taking one from Prefect's form if the form was filled in.
 
@@ -67,12 +69,15 @@ def wait_on(proposal: str, refusal: str) -> str:
     note(ledger, f"proposal:{proposal}", "woken without a ruling", why, datetime.now(UTC))
     held = dossier(ledger, row.case_id)
     text = brief(held.case, (Proposal.model_validate(row.body),), brief_for(ledger, held.case))
+    tell(outcome="waits")
+    end_span()
     pause_again(
         f"**Nothing was done: {escape(why)}.** This run waits for a ruling.\n\n{text}", reasons=ruling_choices()
     )
     return "waiting"
 
 
+@traced
 def authorise(proposal: str) -> Authorised:
     """Leave to act, from the ledger alone.
 

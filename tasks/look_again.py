@@ -15,6 +15,7 @@ from control_tower.nouns import EffectState, Money, Proposal, digest_of
 from control_tower.settings import settings
 from control_tower.stores import open_store
 from control_tower.stores.protocol import Standing
+from control_tower.traces import traced
 from policies import policy
 from tasks.detect import detect
 from tasks.entitle import entitle
@@ -33,6 +34,7 @@ class Looked(NamedTuple):
     fresh: Proposal | None = None
 
 
+@traced
 def look_again(leave: Authorised, watched: Lane) -> Looked:
     """What has changed since the proposal was made; nothing when everything it rests on still holds.
 

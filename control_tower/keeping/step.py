@@ -22,10 +22,11 @@ from control_tower.errors import SettingError
 from control_tower.keeping.archive import Archive
 from control_tower.keeping.code import code_version
 from control_tower.keeping.kept import Address, Kept, Nouns
-from control_tower.keeping.records import append
+from control_tower.keeping.records import Record, append
 from control_tower.ledger import open_ledger
 from control_tower.redaction import redacted, scrubbed
 from control_tower.settings import settings
+from control_tower.traces import tell, tracing
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -99,6 +100,7 @@ def _step(function: Callable[P, R], touches: str) -> Callable[P, R]:
     def keeping(*args: P.args, **kwargs: P.kwargs) -> R:
         tower = settings()
         archive, ledger = open_archive(tower.artifacts), open_ledger(tower.ledger)
+        tell(step=name)
         given = signature.bind(*args, **kwargs)
         given.apply_defaults()
         content: dict[str, Any] = {
@@ -115,12 +117,14 @@ def _step(function: Callable[P, R], touches: str) -> Callable[P, R]:
             result = function(*args, **kwargs)
         except BaseException as fault:
             content |= {"error": redacted(f"{type(fault).__name__}: {fault}")[:2000], "ended_at": datetime.now(UTC)}
+            tell(error=type(fault).__name__)
             append(archive, ledger, flow_run_id(), content, _flow())
             raise
         content["outputs"] = keep_values(archive, {"result": result})
         content["versions"] |= _versions({"result": result})
         content["ended_at"] = datetime.now(UTC)
         record = append(archive, ledger, flow_run_id(), content, _flow())
+        _tell(given.arguments, result, record)
         _show(name, archive, record.inputs, record.outputs, record.versions, result)
         return result
 
@@ -161,6 +165,18 @@ def _task_run() -> str:
     from prefect.runtime import task_run
 
     return str(task_run.id or "")
+
+
+def _tell(given: dict[str, Any], result: object, record: Record) -> None:
+    """Say on the step's span which record holds it, and how many rows went in and came out."""
+    if tracing():
+        tell(
+            shop=getattr(getattr(result, "shop", None), "id", None),
+            record_number=record.number,
+            record_digest=record.digest,
+            rows_in=sum(frame.rows for name, value in given.items() for _, frame in _frames(name, value)),
+            rows_out=sum(frame.rows for _, frame in _frames("result", result)),
+        )
 
 
 def keep_values(archive: Archive, values: dict[str, Any]) -> dict[str, Address]:

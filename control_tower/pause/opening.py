@@ -18,6 +18,7 @@ from prefect.utilities.asyncutils import run_coro_as_sync
 
 from control_tower.errors import ServerError
 from control_tower.pause.form import PATIENCE, form_rows, suspended
+from control_tower.traces import place
 
 DEPLOYMENT = "resolve-case/resolve-case"
 BATCH = 25  # runs in a request: SQLite's one writer is kept for about half a second
@@ -56,7 +57,7 @@ def open_pauses(
     """Open a suspended run for each request, or find the one there is. No process starts.
 
     Calling again returns the same runs. A run that a crash left half made is completed, and one that
-    had ended is scheduled again, so that it asks anew.
+    had ended is scheduled again, so that it asks anew. Where this is traced, they go on with its trace.
 
     Args:
         deployment: flow name and deployment name.
@@ -69,11 +70,15 @@ def open_pauses(
     Raises:
         ServerError: no such deployment, or the server keeps refusing.
     """
-    return run_coro_as_sync(_open_all(requests, deployment, timeout, progress)) or {}
+    return run_coro_as_sync(_open_all(requests, deployment, timeout, progress, place())) or {}
 
 
 async def _open_all(
-    requests: Sequence[PauseRequest], deployment: str, timeout: timedelta, progress: Callable[[int], None]
+    requests: Sequence[PauseRequest],
+    deployment: str,
+    timeout: timedelta,
+    progress: Callable[[int], None],
+    labels: Mapping[str, str],
 ) -> dict[str, str]:
     opened: dict[str, str] = {}
     async with get_client() as client:
@@ -83,7 +88,7 @@ async def _open_all(
             raise ServerError(f"{deployment} is not deployed", remedy="run `tower deploy`") from fault
         for start in range(0, len(requests), BATCH):
             batch = requests[start : start + BATCH]
-            runs = await _create(client, deployed, batch, timeout)
+            runs = await _create(client, deployed, batch, timeout, labels)
             await _furnish_all(client, batch, runs)
             await _revive_ended(client, runs)
             opened |= {request.proposal_id: str(run) for request, run in zip(batch, runs, strict=True)}
@@ -92,10 +97,14 @@ async def _open_all(
 
 
 async def _create(
-    client: PrefectClient, deployment: UUID, batch: Sequence[PauseRequest], timeout: timedelta
+    client: PrefectClient,
+    deployment: UUID,
+    batch: Sequence[PauseRequest],
+    timeout: timedelta,
+    labels: Mapping[str, str],
 ) -> list[UUID]:
     """Create a batch's runs in one request; those that exist are found by their idempotency key."""
-    body = [_as_json(request, timeout) for request in batch]
+    body = [_as_json(request, timeout, labels) for request in batch]
     for attempt in range(TRIES):
         response = await client.request(
             "POST",
@@ -112,12 +121,13 @@ async def _create(
     raise ServerError(f"Prefect made no run: {fault}", remedy="run it again; nothing is opened twice")
 
 
-def _as_json(request: PauseRequest, timeout: timedelta) -> dict[str, Any]:
+def _as_json(request: PauseRequest, timeout: timedelta, labels: Mapping[str, str]) -> dict[str, Any]:
     state = suspended(f"{request.key}-1", timeout)
     return {
         "name": request.name,
         "parameters": dict(request.parameters),
         "tags": list(request.tags),
+        "labels": dict(labels),
         "idempotency_key": request.proposal_id,
         "state": {
             "type": state.type.value,
