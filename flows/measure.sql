@@ -209,7 +209,8 @@ SELECT c.id AS unit, c.opened_at AS at, hours_between(c.opened_at, coalesce(c.de
 FROM told_cases AS c WHERE c.lane = 'fraud'
 
 -- measure: fraud_before_cut_off
-SELECT c.id AS unit, c.opened_at AS at, 1 AS under, c.decided_at <= min(p.due_at) AS over, c.lane, c.team, c.warehouse, c.product
+SELECT c.id AS unit, c.opened_at AS at, 1 AS under, coalesce(c.decided_at <= min(p.due_at), false) AS over,
+    c.lane, c.team, c.warehouse, c.product
 FROM told_cases AS c
 JOIN case_orders AS o ON o.id = c.id
 JOIN ship_by AS p ON p.order_id = o.order_id
