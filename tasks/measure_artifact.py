@@ -9,16 +9,13 @@ from tasks.measure import Measurement
 from tasks.measure_cards import Card, families_of, group_rows, load_rows
 from tasks.measure_plot import as_image
 
-# Groups are named by whoever fills the shop: as entities they format nothing, and fetch nothing.
-INERT = str.maketrans({mark: f"&#{ord(mark)};" for mark in "\\`*_[]|!#~<>&"})
+# Groups are named by whoever fills the shop: so escaped they format nothing and fetch nothing. Entities
+# would do so too, but one of Prefect's two UIs shows them as they are written.
+INERT = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]|!#~<>&:"})
 
 
-def measure_markdown(found: Measurement, where: str) -> str:
-    """The page, whole.
-
-    Args:
-        where: where the page itself is kept.
-    """
+def measure_markdown(found: Measurement) -> str:
+    """The page, whole."""
     parts = [f"# Measures of {_inert(found.shop)}", _span(found)]
     for title, cards in families_of(found).items():
         parts += [f"## {title}", *(part for card in cards for part in _card(card))]
@@ -28,7 +25,7 @@ def measure_markdown(found: Measurement, where: str) -> str:
         parts += [f"## By {found.by}", _table(("measure", found.by, "n", "value", "95 %"), groups)]
     quality = [(one.table, f"{one.rows:,}", f"{one.aside:,}", f"{one.marked:,}") for one in found.quality]
     parts += ["## Evidence", _table(("table", "rows", "set aside", "marked"), quality)]
-    return "\n\n".join([*parts, _footing(where)])
+    return "\n\n".join([*parts, _footing()])
 
 
 def _span(found: Measurement) -> str:
@@ -59,12 +56,9 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in [*lines, *(map(_inert, row) for row in rows)])
 
 
-def _footing(where: str) -> str:
+def _footing() -> str:
     paper = measures()
-    return (
-        f"Holdout: {paper.holdout.share:.0%} of cases. Costs that no shop tells of are {paper.costs.source}."
-        f" The page itself is kept in `{where}`."
-    )
+    return f"Holdout: {paper.holdout.share:.0%} of cases. Costs that no shop tells of are {paper.costs.source}."
 
 
 def _inert(text: str) -> str:

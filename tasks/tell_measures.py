@@ -41,7 +41,7 @@ def tell_measures(found: Measurement, announce: bool) -> Page:
     tower = settings()
     archive = open_archive(tower.artifacts)
     where = archive.path("pages", archive.keep_bytes("pages", measure_page(found).encode(), "html"), "html")
-    key = _show(found, where)
+    key = _show(found)
     queued = 0
     if announce:
         week = f"{found.as_of:%G-W%V}"
@@ -51,12 +51,12 @@ def tell_measures(found: Measurement, announce: bool) -> Page:
     return Page(where=where, key=key, queued=queued)
 
 
-def _show(found: Measurement, where: str) -> str:
+def _show(found: Measurement) -> str:
     """The page in Prefect's UI, one version for each run; returns the key of its artifact."""
     from prefect.artifacts import create_markdown_artifact
 
     key = "measures-" + re.sub("[^a-z0-9]+", "-", found.shop.lower()).strip("-")
-    create_markdown_artifact(key=key, markdown=redacted(measure_markdown(found, where)))
+    create_markdown_artifact(key=key, markdown=redacted(measure_markdown(found)))
     return key
 
 

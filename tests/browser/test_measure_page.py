@@ -107,6 +107,7 @@ def test_the_same_page_is_an_artifact_whose_plots_are_seen(page_file: Path, serv
         page.get_by_role("heading", name="Stuck orders").wait_for()
         plots = page.get_by_alt_text("by week")
         assert plots.count() >= 5
+        assert "support_contacts" in page.locator("td").all_inner_texts()
         page.wait_for_function("() => [...document.images].every(image => image.complete)")
         seen = plots.evaluate_all("plots => plots.map(plot => [plot.naturalWidth, plot.clientWidth])")
         assert all(drawn > 0 and 0 < shown <= width for drawn, shown in seen), seen
