@@ -69,6 +69,5 @@ def _show(found: Measurement) -> None:
 def _cells(measure: Measure, one: Measured) -> tuple[str, str, str, str]:
     from tasks.measure_words import interval_of, told, value_of
 
-    if one.missing:
-        return "-", "not measured", f"needs {', '.join(one.missing)}", "-"
-    return f"{one.n:,}", value_of(measure, one), interval_of(measure, one), told(measure, one, one.before)
+    beside = f"needs {', '.join(one.missing)}" if one.missing else interval_of(measure, one)
+    return f"{one.n:,}", value_of(measure, one), beside, told(measure, one, one.before)

@@ -15,6 +15,7 @@ CREATE VIEW first_line AS
     FROM order_lines GROUP BY order_id;
 CREATE VIEW refunded_returns AS
     SELECT return_id, min(refunded_at) AS refunded_at FROM refunds WHERE return_id IS NOT NULL GROUP BY return_id;
+CREATE VIEW nothing_owed AS SELECT return_id FROM entitled WHERE entitled_amount = 0 AND return_id IS NOT NULL;
 CREATE VIEW card_payments AS
     SELECT * FROM payments WHERE paid_at IS NOT NULL
         AND coalesce(method, 'card') NOT IN (
@@ -129,12 +130,14 @@ FROM returns AS r
 JOIN (SELECT return_id, min(inspected_at) AS inspected_at FROM inspections GROUP BY return_id) AS i USING (return_id)
 LEFT JOIN refunded_returns AS f USING (return_id)
 WHERE coalesce(r.status, '') NOT IN ('rejected', 'cancelled') AND coalesce(f.refunded_at >= i.inspected_at, true)
+    AND (f.refunded_at IS NOT NULL OR r.return_id NOT IN (FROM nothing_owed))
 
 -- measure: return_processing
 SELECT r.return_id AS unit, r.requested_at AS at, hours_between(r.requested_at, coalesce(f.refunded_at, as_of())) AS hours,
     f.refunded_at IS NOT NULL AS ended, r.sku AS product
 FROM returns AS r LEFT JOIN refunded_returns AS f USING (return_id)
 WHERE r.requested_at IS NOT NULL AND coalesce(r.status, '') NOT IN ('rejected', 'cancelled')
+    AND (f.refunded_at IS NOT NULL OR r.return_id NOT IN (FROM nothing_owed))
 
 -- measure: reshipment_cost
 SELECT o.order_id AS unit, o.approved_at AS at, o.currency,
@@ -152,16 +155,20 @@ SELECT r.refund_id AS unit, r.refunded_at AS at, r.currency, l.sku AS product,
         0,
         r.so_far - coalesce(y.paid, r.so_far),
         CASE WHEN r.again THEN r.amount ELSE 0 END,
-        CASE WHEN t.return_id IS NOT NULL AND t.received_at IS NULL AND has('inspections') THEN r.amount ELSE 0 END,
+        CASE
+            WHEN t.return_id IS NOT NULL AND coalesce(t.received_at > r.refunded_at, true) AND has('inspections')
+                THEN r.amount
+            ELSE 0
+        END,
         CASE WHEN e.entitled_amount IS NOT NULL THEN r.of_return_so_far - e.entitled_amount ELSE 0 END
     )) AS BIGINT) AS amount
 FROM (
     SELECT *,
         sum(amount) OVER (PARTITION BY of_order ORDER BY refunded_at, refund_id) AS so_far,
         sum(amount) OVER (PARTITION BY return_id ORDER BY refunded_at, refund_id) AS of_return_so_far,
-        -- the same again, of the same order and the same return
-        coalesce(amount = lag(amount) OVER (PARTITION BY of_order, return_id ORDER BY refunded_at, refund_id), false)
-            AND return_id IS NOT NULL AS again
+        -- the same again, of the same return, whatever was repaid between
+        return_id IS NOT NULL AND row_number() OVER (PARTITION BY return_id, amount ORDER BY refunded_at, refund_id) > 1
+            AS again
     FROM (
         SELECT f.*, coalesce(f.order_id, a.order_id) AS of_order
         FROM refunds AS f LEFT JOIN returns AS a USING (return_id)
@@ -209,7 +216,8 @@ SELECT c.id AS unit, c.opened_at AS at, hours_between(c.opened_at, coalesce(c.de
 FROM told_cases AS c WHERE c.lane = 'fraud'
 
 -- measure: fraud_before_cut_off
-SELECT c.id AS unit, c.opened_at AS at, 1 AS under, c.decided_at <= min(p.due_at) AS over, c.lane, c.team, c.warehouse, c.product
+SELECT c.id AS unit, c.opened_at AS at, 1 AS under, coalesce(c.decided_at <= min(p.due_at), false) AS over,
+    c.lane, c.team, c.warehouse, c.product
 FROM told_cases AS c
 JOIN case_orders AS o ON o.id = c.id
 JOIN ship_by AS p ON p.order_id = o.order_id
@@ -273,4 +281,4 @@ LEFT JOIN told_cases AS c ON c.id = p.case_id
 SELECT p.digest AS unit, p.opened_at AS at, 1 AS under, p.standing = 'expired' AS over, c.lane, c.team
 FROM proposals AS p
 LEFT JOIN told_cases AS c ON c.id = p.case_id
-WHERE p.standing IN ('expired', 'approved', 'rejected', 'done', 'refused')
+WHERE p.standing <> 'waiting'

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from control_tower.keeping.step import open_archive, step
 from control_tower.ledger import open_ledger
 from control_tower.nouns import Noun
+from control_tower.redaction import redacted
 from control_tower.settings import settings
 from control_tower.slack.messages import notice_message
 from tasks.measure import Measurement, defined
+from tasks.measure_artifact import measure_markdown
 from tasks.measure_page import measure_page
 from tasks.measure_words import change_of, value_of
 from tasks.tell import said
@@ -19,12 +23,16 @@ HEADLINE = (
 
 
 class Page(Noun):
-    """Where the page is kept, and what was said of it."""
+    """Where the page is kept, under which key Prefect's UI shows it, and how much was said of it."""
 
-    digest: str
     where: str
+    key: str
     queued: int
-    markdown: str = ""
+
+    @property
+    def markdown(self) -> str:
+        """Where the page is, for the artifact of the step."""
+        return f"shown as the artifact `{self.key}`, kept in `{self.where}`"
 
 
 @step(touches="the channel")
@@ -32,17 +40,24 @@ def tell_measures(found: Measurement, announce: bool) -> Page:
     """Keep the page of a measurement; told again in the same week, its message is changed and not doubled."""
     tower = settings()
     archive = open_archive(tower.artifacts)
-    digest = archive.keep_bytes("pages", measure_page(found).encode(), "html")
-    where = archive.path("pages", digest, "html")
+    where = archive.path("pages", archive.keep_bytes("pages", measure_page(found).encode(), "html"), "html")
+    key = _show(found)
     queued = 0
     if announce:
         week = f"{found.as_of:%G-W%V}"
         lines = [*headline(found), f"the page: {where}"]
         message = notice_message(f"measures:{found.shop}:{week}", f"Measures of {found.shop}, {week}", lines)
         queued = said(open_ledger(tower.ledger), tower, [message]).queued
-    return Page(
-        digest=digest, where=where, queued=queued, markdown=f"{found.markdown}\n\nthe page is kept in `{where}`"
-    )
+    return Page(where=where, key=key, queued=queued)
+
+
+def _show(found: Measurement) -> str:
+    """The page in Prefect's UI, one version for each run; returns the key of its artifact."""
+    from prefect.artifacts import create_markdown_artifact
+
+    key = "measures-" + re.sub("[^a-z0-9]+", "-", found.shop.lower()).strip("-")
+    create_markdown_artifact(key=key, markdown=redacted(measure_markdown(found)))
+    return key
 
 
 def headline(found: Measurement) -> list[str]:

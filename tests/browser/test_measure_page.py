@@ -1,4 +1,4 @@
-"""The page of measures in a real browser: it fits, asks nobody for anything, and is read in the dark too."""
+"""The page of measures in a real browser, as a file and in Prefect's UI: it fits, and asks nobody for anything."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from control_tower.server import Server
 from control_tower.settings import settings
 from control_tower.stores.generator import generate
-from tests.browser.test_prefect_ui import CHROMIUM, QUIET
+from tests.browser.test_prefect_ui import CHROMIUM, QUIET, page_of
 
 pytestmark = pytest.mark.browser
 AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -95,3 +97,26 @@ def test_the_page_prints(page_file: Path, tmp_path: Path) -> None:
         printed = page.pdf(path=str(tmp_path / "page.pdf"), format="A4")
         browser.close()
     assert printed.startswith(b"%PDF") and len(printed) > 20_000
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_same_page_is_an_artifact_whose_plots_are_seen(page_file: Path, server: Server, width: int) -> None:
+    hosts: set[str | None] = set()
+    with page_of(f"{server.ui}/artifacts/artifact/{newest_artifact(server)}", hosts) as page:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.get_by_role("heading", name="Stuck orders").wait_for()
+        plots = page.get_by_alt_text("by week")
+        assert plots.count() >= 5
+        assert "support_contacts" in page.locator("td").all_inner_texts()
+        page.wait_for_function("() => [...document.images].every(image => image.complete)")
+        seen = plots.evaluate_all("plots => plots.map(plot => [plot.naturalWidth, plot.clientWidth])")
+        assert all(drawn > 0 and 0 < shown <= width for drawn, shown in seen), seen
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, "nothing is cut off at the side"
+    assert hosts <= {urlsplit(server.ui).hostname, None, ""}, "nothing leaves this machine"
+
+
+def newest_artifact(server: Server) -> str:
+    """The newest version of the shop's page in Prefect's UI, by its id."""
+    asked = {"artifacts": {"key": {"any_": ["measures-shop"]}}, "sort": "CREATED_DESC", "limit": 1}
+    (found,) = httpx.post(f"{server.api}/artifacts/filter", json=asked).json()
+    return str(found["id"])

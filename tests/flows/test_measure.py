@@ -1,8 +1,7 @@
-"""Every measure against a worked example of a dozen orders, and against plain SQL over a generated shop."""
+"""Every measure against a worked example of a dozen orders, by hand: the window, and each thing it is told by."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,14 +9,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from sqlalchemy import insert, select
+from scipy.stats import t as student
+from sqlalchemy import insert
 
 from control_tower.ledger.tables import CaseRow, EffectRow, ProposalRow, RulingRow
-from control_tower.slack.tables import OutboxMessage
-from control_tower.stores.shop import sqlite_file
 from flows.measure import measure_shop
 from policies.measures import measures
-from tasks.measure import Measurement, sections_of, window
+from tasks.measure import By, Measurement, sections_of
 from tasks.measured import Measured
 from tests.flows.conftest import AS_OF, own_tower
 
@@ -30,7 +28,11 @@ def moments(**days: float) -> dict[str, datetime]:
 
 
 def a_shop(folder: Path) -> None:
-    """Twelve orders of 100.00 EUR each, placed a day apart; what is true of each is said beside it."""
+    """Twelve orders of 100.00 EUR each, placed a day apart; what is true of each is said beside it.
+
+    The even ones are of two chairs and go with bolt, the odd ones of a lamp and go with acme. Five more were paid
+    before, so that there is a month to settle in.
+    """
     orders, lines, payments, promises, parcels, contacts, refunds, returns, inspections, disputes = (
         [] for _ in range(10)
     )
@@ -42,8 +44,9 @@ def a_shop(folder: Path) -> None:
         orders.append({"order_id": id, "customer_id": f"c{n}", "status": "cancelled" if cancelled else "approved",
                        "placed_at": placed, "approved_at": placed + HOUR, "currency": "EUR", "total_amount": 10000,
                        "cancelled_at": placed + 3 * DAY if cancelled else None})  # fmt: skip
-        lines.append({"line_id": f"{id}-1", "order_id": id, "sku": "lamp" if n % 2 else "chair", "quantity": 1,
-                      "unit_amount": 10000, "currency": "EUR", "warehouse_id": "W1"})  # fmt: skip
+        of, count = ("lamp", 1) if n % 2 else ("chair", 2)
+        lines.append({"line_id": f"{id}-1", "order_id": id, "sku": of, "quantity": count, "final_sale": False,
+                      "unit_amount": 10000 // count, "currency": "EUR", "warehouse_id": "W1"})  # fmt: skip
         payments.append({"payment_id": f"p{n}", "order_id": id, "amount": 10000, "currency": "EUR", "method": "card",
                          "paid_at": placed + HOUR})  # fmt: skip
         promises += [
@@ -54,32 +57,53 @@ def a_shop(folder: Path) -> None:
         ]  # fmt: skip
         if not held:
             over = placed + 2 * DAY + late * HOUR
-            parcels.append({"fulfillment_id": f"f{n}", "order_id": id, "status": "in_transit", "carrier": "acme",
-                            "warehouse_id": "W1", "label_created_at": over - HOUR, "handed_over_at": over,
-                            "delivered_at": placed + 4 * DAY if n < 2 else None})  # fmt: skip
+            parcels.append({"fulfillment_id": f"f{n}", "order_id": id, "status": "in_transit",
+                            "carrier": "acme" if n % 2 else "bolt", "warehouse_id": "W2" if n in (8, 9) else "W1",
+                            "label_created_at": over - HOUR, "handed_over_at": over,
+                            "delivered_at": placed + 4 * DAY if n in (0, 1, 6, 7) else None})  # fmt: skip
+    # Settled a month before: three of five, for one was paid at the bank, and one two months ago.
+    for n, (days, method) in enumerate(((40, "card"), (39, "card"), (38, None), (40, "bank_transfer"), (75, "card"))):
+        id, paid = f"before{n}", AS_OF - days * DAY
+        orders.append({"order_id": id, "customer_id": f"b{n}", "status": "approved", "placed_at": paid - HOUR,
+                       "approved_at": paid, "currency": "EUR", "total_amount": 10000})  # fmt: skip
+        payments.append({"payment_id": f"q{n}", "order_id": id, "amount": 10000, "currency": "EUR", "method": method,
+                         "paid_at": paid})  # fmt: skip
     # Order 5's customer asks after the promise, and order 6's before it, and order 7's about a bill.
     for n, after, topic, text in ((5, 6, "delivery", None), (6, 4, "delivery", None), (7, 6, "payment", "my invoice?"),
                                   (8, 6, None, "I have not received my order")):  # fmt: skip
         contacts.append({"contact_id": f"k{n}", "order_id": f"o{n}", "channel": "mail", "topic": topic, "text": text,
                          "contacted_at": BEGIN + (n + after) * DAY})  # fmt: skip
-    # Return 0: asked on day 8, here on 10, looked at on 11, repaid on 13. Return 1: asked on day 9, not here yet, and
-    # repaid all the same. Order 3 was repaid 60.00 and 60.00 of its 100.00.
-    returns += [
-        {"return_id": "r0", "order_id": "o0", "line_id": "o0-1", "sku": "chair", "quantity": 1, "status": "refunded",
-         **moments(requested_at=8, approved_at=8, received_at=10, closed_at=13)},
-        {"return_id": "r1", "order_id": "o1", "line_id": "o1-1", "sku": "lamp", "quantity": 1, "status": "approved",
-         **moments(requested_at=9, approved_at=9)},
-    ]  # fmt: skip
-    inspections.append({"inspection_id": "i0", "return_id": "r0", "order_id": "o0", "condition": "as_new",
-                        "disposition": "restock", **moments(inspected_at=11)})  # fmt: skip
-    for id, order, back, amount, day in (("a", "o0", "r0", 10000, 13), ("b", "o1", "r1", 4000, 14),
-                                         ("c", "o3", None, 6000, 15), ("d", "o3", None, 6000, 16)):  # fmt: skip
+    # Return 0: asked on day 8, here on 10, looked at on 11, repaid on 13. Return 1: asked on day 9, repaid on 12,
+    # and here on 19. Return 2: used, so half of its 100.00 is owed, and 80.00 were repaid. Return 3: 25.00 were
+    # repaid twice, and 10.00 between. Order 3 was repaid 60.00 and 60.00 of its 100.00, of no return.
+    for n, order, of, at in (
+        (0, "o0", "chair", moments(requested_at=8, approved_at=8, received_at=10, closed_at=13)),
+        (1, "o1", "lamp", moments(requested_at=9, approved_at=9, received_at=19)),
+        (2, "o6", "chair", moments(requested_at=12, approved_at=12, received_at=13, closed_at=15)),
+        (3, "o7", "lamp", moments(requested_at=12, approved_at=12, received_at=15, closed_at=18)),
+    ):
+        returns.append({"return_id": f"r{n}", "order_id": order, "line_id": f"{order}-1", "sku": of, "gift": False,
+                        "quantity": 2 if of == "chair" else 1, "reason": "unwanted" if n > 1 else None,
+                        "status": "refunded" if "closed_at" in at else "received", **at})  # fmt: skip
+    for n, order, condition, day in ((0, "o0", "as_new", 11), (2, "o6", "used", 14), (3, "o7", "as_new", 16.5)):
+        inspections.append({"inspection_id": f"i{n}", "return_id": f"r{n}", "order_id": order, "condition": condition,
+                            "disposition": "restock", **moments(inspected_at=day)})  # fmt: skip
+    for id, order, back, amount, day in (
+        ("a", "o0", "r0", 10000, 13),
+        ("b", "o1", "r1", 4000, 12),
+        ("c", "o3", None, 6000, 5),
+        ("d", "o3", None, 6000, 5.2),
+        ("e", "o6", "r2", 8000, 15),
+        ("f", "o7", "r3", 2500, 17),
+        ("h", "o7", "r3", 1000, 17.5),
+        ("g", "o7", "r3", 2500, 18),
+    ):
         refunds.append({"refund_id": id, "order_id": order, "return_id": back, "amount": amount, "currency": "EUR",
                         "method": "original", **moments(refunded_at=day)})  # fmt: skip
     disputes.append({"dispute_id": "d0", "order_id": "o9", "reason": "fraudulent", **moments(opened_at=18)})
     levels = [
-        {"level_id": f"l{day}", "sku": "lamp", "warehouse_id": "W1", "available": left, "counted_at": BEGIN + day * DAY}
-        for day, left in ((0, 2), (5, 0), (10, 3))
+        {"level_id": f"{of}{day}", "sku": of, "warehouse_id": "W1", "available": left, "counted_at": BEGIN + day * DAY}
+        for of, day, left in (("lamp", 0, 2), ("lamp", 5, 0), ("lamp", 10, 3), ("chair", 0, 100))
     ]
     tables = {
         "orders": orders,
@@ -103,13 +127,14 @@ def a_shop(folder: Path) -> None:
 
 
 def a_book(tower: Any, shop: str) -> None:
-    """Three cases: one closed after 12 hours, one after 36, one still open; two proposals ruled on, one expired."""
+    """Six cases, closed after 12, 36, 30 and 40 hours, or still open; two proposals ruled on, one expired."""
 
     def case(
         id: str, lane: str, order: str, kinds: list[str], opened: datetime, closed: datetime | None
     ) -> dict[str, Any]:
+        team = "fraud-review" if lane == "fraud" else "warehouse"
         return {"id": id, "lane": lane, "shop": shop, "pivot": f"order:{order}", "title": id, "material": "m",
-                "standing": "closed" if closed else "open", "severity": "sev2", "team": "warehouse", "owner": "",
+                "standing": "closed" if closed else "open", "severity": "sev2", "team": team, "owner": "",
                 "amount": 10000, "currency": "EUR", "priority": 1.0, "due_at": opened, "opened_at": opened,
                 "seen_as_of": opened, "closed_at": closed, "body": {"orders": [order], "kinds": kinds}}  # fmt: skip
 
@@ -118,6 +143,9 @@ def a_book(tower: Any, shop: str) -> None:
         case("0a" * 6, "fulfilment", "o2", ["stuck_order"], late + 3 * HOUR, late + 15 * HOUR),
         case("1b" * 6, "fulfilment", "o4", ["stuck_order"], BEGIN + 6 * DAY + 5 * HOUR, None),
         case("2c" * 6, "fraud", "o9", ["identity_burst"], BEGIN + 9 * DAY, BEGIN + 10.5 * DAY),
+        case("05" * 6, "fraud", "o3", ["identity_burst"], BEGIN + 3.5 * DAY, BEGIN + 3.5 * DAY + 30 * HOUR),
+        case("3d" * 6, "fraud", "o0", ["identity_burst"], AS_OF - 9 * HOUR, None),
+        case("4e" * 6, "fraud", "o8", ["identity_burst"], BEGIN + 13.5 * DAY, BEGIN + 13.5 * DAY + 40 * HOUR),
     ]
     proposals = [
         {"digest": d * 64, "case_id": c, "order_id": o, "standing": s, "opened_at": BEGIN + 9 * DAY,
@@ -144,14 +172,20 @@ def a_book(tower: Any, shop: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def worked(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Iterator[Measurement]:
+def dozen(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Iterator[str]:
+    """The dozen orders as a source, in a tower whose book has the six cases."""
     with own_tower(tmp_path_factory.mktemp("worked"), deployed) as tower:
         folder = tmp_path_factory.mktemp("dozen") / "shop"
         a_shop(folder)
         from control_tower.sources import open_source
 
         a_book(tower, open_source(f"folder:{folder}", None, tower.settings).shop.id)
-        yield measure_shop(f"folder:{folder}", as_of=AS_OF, weeks=4)
+        yield f"folder:{folder}"
+
+
+@pytest.fixture(scope="module")
+def worked(dozen: str) -> Measurement:
+    return measure_shop(dozen, as_of=AS_OF, weeks=4)
 
 
 def one(found: Measurement, name: str) -> Measured:
@@ -168,31 +202,41 @@ def one(found: Measurement, name: str) -> Measured:
         ("late_shipments", 10, 2 / 10),
         # of those, asked after the promise and before it came: 5, and 8 in plain words
         ("late_shipment_contacts", 10, 2 / 10),
-        # two have closed, after 12 and 36 hours, one is open since 13 days and 19 hours: half are over at 36
-        ("exception_time", 3, 36.0),
+        # one is open since 9 hours, so five are left: 4/5 last longer than 12, 3/5 than 30, and of the three that then
+        # are left, one is over at 36: 3/5·2/3 = 2/5. The other open one has lasted for 13 days.
+        ("exception_time", 6, 36.0),
         # 3 and 5 hours after the promise
         ("detection_lag", 2, 3.0),
-        # one came after 48 hours, one has not come in eleven days
-        ("return_receipt", 2, 48.0),
-        ("return_inspection", 1, 24.0),
-        ("return_refund", 1, 48.0),
-        # 120 hours, and 120
-        ("return_processing", 2, 120.0),
+        # 24, 48, 72 and 240 hours
+        ("return_receipt", 4, 48.0),
+        # 24, 24 and 36 hours, and one waits since 24: half are over
+        ("return_inspection", 4, 24.0),
+        # 48, 24 and, to the first of its two refunds, 12 hours
+        ("return_refund", 3, 24.0),
+        # 120, 72, 72 and 120 hours
+        ("return_processing", 4, 72.0),
         # one confirmed: a label of 5.90, ten minutes of 25.00, and half of 100.00; the unknown one is not counted
         ("reshipment_cost", 12, 590 + 2500 / 6 + 5000),
-        # b came before its goods: 40.00; c and d are 20.00 above what was paid. Nothing else is.
-        ("refund_leakage", 4, 4000 + 2000),
+        # b came before its goods; c and d are 20.00 above what was paid; e is 30.00 above the half that its policy owes
+        # for what was used; g is f again. Nothing is wrong with a, f and h.
+        ("refund_leakage", 8, 4000 + 2000 + 3000 + 2500),
         # 10 before it left; 11 was on its way
         ("cancellations", 12, 1 / 12),
-        # lamps: counted 2, 0 and 3; none on the five days from the second count to the third
-        ("stockout_days", 20, 5 / 20),
-        # lamps of the orders 1, 3, 5, 7, 9, 11: 2 left for 1 and 3; none for 5, 7 and 9; 3 for 11
-        ("oversold_lines", 6, 3 / 6),
-        ("fraud_review_time", 1, 2.0),
-        ("fraud_before_cut_off", 1, 1.0),
+        # lamps: counted 2, 0 and 3; none on the five days from the second count to the third. Chairs: 100 on all twenty
+        ("stockout_days", 40, 5 / 40),
+        # six lamps and twelve chairs were sold: a day without lamps weighs half of a day without chairs
+        ("stockout_demand", 40, 5 * 6 / (20 * 6 + 20 * 12)),
+        # lamps of the orders 1, 3, 5, 7, 9, 11: 2 left for 1 and 3; none for 5, 7 and 9; 3 for 11; chairs for all
+        ("oversold_lines", 12, 3 / 12),
+        # ruled on after 2 hours, closed without a ruling after 30 and 40, open since 9: 3/4, then 3/4·1/2
+        ("fraud_review_time", 4, 30.0),
+        # order 9 was ruled on and order 3 closed before their promise; 8 was closed after it, and 0 waits past it
+        ("fraud_before_cut_off", 4, 2 / 4),
         ("chargebacks_visa", 12, 1 / 12),
-        # nobody wrote on the orders of the first two while they were open; nobody on the third
-        ("contact_after_exception", 3, 0.0),
+        # one dispute in the window, three card payments of a month before
+        ("chargebacks_mastercard", 3, 1 / 3),
+        # order 8's customer wrote while its case was open; nobody else did
+        ("contact_after_exception", 6, 1 / 6),
         # ruled after 2 and 8 hours, and never: half are over at 8
         ("time_to_rule", 3, 8.0),
         ("overrides", 2, 1 / 2),
@@ -206,6 +250,51 @@ def test_a_measure_of_a_dozen_orders_is_what_it_comes_to_by_hand(
     assert (told.n, told.value) == (n, pytest.approx(value)), told
 
 
+def test_the_slowest_tenth_of_fraud_reviews_is_told_with_the_open_one_censored(worked: Measurement) -> None:
+    """After 2 hours 3/4 last, after 30 3/8, after 40 none. Were the open one taken for over, the median would be 9."""
+    told = one(worked, "fraud_review_time")
+    assert (told.value, told.p90, told.open) == (30.0, 40.0, 1)
+
+
+def test_the_slowest_tenth_is_not_told_while_too_many_are_open(worked: Measurement) -> None:
+    """After 40 hours 2/5·1/2 = 1/5 last, and of what is open since 13 days nobody knows more."""
+    told = one(worked, "exception_time")
+    assert (told.value, told.p90, told.open) == (36.0, None, 2)
+
+
+def test_each_kind_of_leakage_is_told_in_its_week(worked: Measurement) -> None:
+    """Above what was paid; before anything arrived; above what the policy promised, and twice."""
+    weeks = {each.group: each.value for each in worked.weeks if each.measure == "refund_leakage"}
+    assert weeks == {"2026-10-12": 2000, "2026-10-19": 4000, "2026-10-26": 3000 + 2500}
+
+
+@pytest.mark.parametrize(
+    ("by", "group", "name", "n", "value"),
+    [
+        # closed after 36, 30 and 40 hours, open since 9: 2/3 last longer than 30, 1/3 than 36
+        ("lane", "fraud", "exception_time", 4, 36.0),
+        # of the warehouse's two cases one is over after 12 hours
+        ("owner", "warehouse", "exception_time", 2, 12.0),
+        # bolt took the orders 0, 2, 6 and 8, and 2 was late
+        ("carrier", "bolt", "late_shipments", 4, 1 / 4),
+        # all but 8 and 9 are W1's; 2 and 3 left late, 4 and 10 not at all
+        ("warehouse", "W1", "stuck_orders", 10, 4 / 10),
+        # a and e are of chairs: 80.00 where half of 100.00 was owed
+        ("product", "chair", "refund_leakage", 2, 3000),
+        # the promises of the orders 4 to 10 fell between this Monday and the next; 4 and 10 were not kept
+        ("week", "2026-10-19", "stuck_orders", 7, 2 / 7),
+        # ana approved, ben rejected
+        ("approver", "ben", "overrides", 1, 1.0),
+    ],
+)
+def test_a_measure_told_by_something_is_what_it_comes_to_by_hand(
+    dozen: str, by: By, group: str, name: str, n: int, value: float
+) -> None:
+    found = measure_shop(dozen, as_of=AS_OF, weeks=4, by=by)
+    (told,) = (each for each in found.groups if (each.measure, each.group) == (name, group))
+    assert (told.n, told.value) == (n, pytest.approx(value)), told
+
+
 def test_a_measure_by_approver_shows_who_carries_the_load(worked: Measurement) -> None:
     load = {each.group: each.n for each in worked.approvers if each.measure == "overrides"}
     assert load == {"ana": 1, "ben": 1}
@@ -214,6 +303,24 @@ def test_a_measure_by_approver_shows_who_carries_the_load(worked: Measurement) -
 def test_without_a_holdout_no_margin_is_claimed(worked: Measurement) -> None:
     told = one(worked, "gross_margin_impact")
     assert told.value is None and told.missing == ("a holdout",)
+
+
+def test_with_a_holdout_the_margin_is_what_it_comes_to_by_hand(dozen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every twentieth case by its id: those of the orders 2 and 3. Nothing was lost on 2; on 3 two refunds of 60.00 and
+    a reship. Of the four others 100.00 were lost on order 9, by a dispute, and on 0, 4 and 8 nothing since.
+    """
+    paper = measures()
+    held = paper.model_copy(update={"holdout": paper.holdout.model_copy(update={"share": 0.05})})
+    monkeypatch.setattr("tasks.book.measures", lambda: held)
+    told = one(measure_shop(dozen, as_of=AS_OF, weeks=4), "gross_margin_impact")
+    lost = 2 * 6000 + 590 + 2500 / 6 + 5000
+    apart = lost / 2 - 10000 / 4
+    assert (told.n, told.over, told.value) == (4, 2, pytest.approx(4 * apart))
+    # Welch 1947, by hand: the squared standard errors of two means, and his degrees of freedom.
+    held_out, rest = lost**2 / 2 / 2, (7500**2 + 3 * 2500**2) / 3 / 4
+    freedom = (held_out + rest) ** 2 / (held_out**2 / 1 + rest**2 / 3)
+    wide = student(freedom).ppf(0.975) * (held_out + rest) ** 0.5
+    assert (told.low, told.high) == (pytest.approx(4 * (apart - wide)), pytest.approx(4 * (apart + wide)))
 
 
 def test_every_measure_on_paper_is_made_of_rows_and_none_else() -> None:
@@ -232,92 +339,3 @@ def test_what_a_shop_does_not_tell_of_is_not_measured_and_not_nought(tower: Any,
     assert lacking["stockout_days"] == ("inventory_levels",)
     assert lacking["late_shipment_contacts"] == ("support_contacts",)
     assert all(one(found, name).value is None for name in lacking)
-
-
-PLAIN = {
-    "stuck_orders": """
-        SELECT count(*), avg(f.handed_over_at IS NULL OR f.handed_over_at > p.due_at)
-        FROM orders o JOIN promises p ON p.order_id = o.order_id AND p.kind = 'ship_by'
-        LEFT JOIN fulfillments f ON f.order_id = o.order_id AND f.status <> 'cancelled'
-        WHERE o.approved_at IS NOT NULL AND p.due_at BETWEEN :since AND :now
-            AND (o.cancelled_at IS NULL OR o.cancelled_at > p.due_at)""",
-    "late_shipments": """
-        SELECT count(*), avg(f.handed_over_at > p.due_at) FROM fulfillments f
-        JOIN promises p ON p.order_id = f.order_id AND p.kind = 'ship_by'
-        WHERE f.status <> 'cancelled' AND f.handed_over_at BETWEEN :since AND :now""",
-    "cancellations": """
-        SELECT count(*), avg(o.status IN ('cancelled', 'unavailable') AND NOT EXISTS (
-            SELECT 1 FROM fulfillments f WHERE f.order_id = o.order_id AND f.status <> 'cancelled'
-                AND f.handed_over_at IS NOT NULL))
-        FROM orders o WHERE o.placed_at BETWEEN :since AND :now""",
-    "chargebacks_visa": """
-        SELECT (SELECT count(*) FROM payments WHERE method NOT IN ('gift_card', 'bank_transfer')
-                AND paid_at BETWEEN :since AND :now),
-            (SELECT count(*) FROM disputes WHERE opened_at BETWEEN :since AND :now) * 1.0
-            / (SELECT count(*) FROM payments WHERE method NOT IN ('gift_card', 'bank_transfer')
-                AND paid_at BETWEEN :since AND :now)""",
-    "oversold_lines": """
-        SELECT count(*), avg((
-            SELECT available FROM inventory_levels i WHERE i.sku = l.sku AND i.warehouse_id = l.warehouse_id
-                AND i.counted_at <= o.placed_at ORDER BY i.counted_at DESC LIMIT 1
-        ) < (
-            SELECT sum(m.quantity) FROM order_lines m JOIN orders n ON n.order_id = m.order_id
-            WHERE m.sku = l.sku AND m.warehouse_id = l.warehouse_id
-                AND (n.placed_at, m.line_id) <= (o.placed_at, l.line_id) AND n.placed_at >= (
-                    SELECT max(counted_at) FROM inventory_levels i WHERE i.sku = l.sku
-                        AND i.warehouse_id = l.warehouse_id AND i.counted_at <= o.placed_at)
-        )) FROM order_lines l JOIN orders o ON o.order_id = l.order_id
-        WHERE o.placed_at BETWEEN :since AND :now AND EXISTS (
-            SELECT 1 FROM inventory_levels i WHERE i.sku = l.sku AND i.warehouse_id = l.warehouse_id
-                AND i.counted_at <= o.placed_at)""",
-    "late_shipment_contacts": """
-        SELECT count(*), avg(EXISTS (
-            SELECT 1 FROM support_contacts k WHERE k.order_id = f.order_id AND k.topic = 'delivery'
-                AND k.contacted_at > p.due_at AND (f.delivered_at IS NULL OR k.contacted_at <= f.delivered_at)))
-        FROM fulfillments f JOIN promises p ON p.order_id = f.order_id AND p.kind = 'deliver_by'
-        WHERE f.status <> 'cancelled' AND f.handed_over_at BETWEEN :since AND :now""",
-}
-ENDED = {
-    "return_receipt": "SELECT count(*), count(received_at) FROM returns WHERE requested_at BETWEEN :since AND :now",
-    "return_inspection": """
-        SELECT count(*), count(i.inspected_at) FROM returns r LEFT JOIN inspections i ON i.return_id = r.return_id
-        WHERE r.received_at BETWEEN :since AND :now""",
-}
-
-
-@pytest.fixture(scope="module")
-def generated(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Iterator[tuple[Any, Measurement]]:
-    with own_tower(tmp_path_factory.mktemp("generated"), deployed) as tower:
-        tower.fill(3000, days=180)
-        yield tower, measure_shop(as_of=AS_OF, announce=True)
-
-
-@pytest.mark.parametrize("name", [*PLAIN, *ENDED])
-def test_a_measure_of_a_generated_shop_is_what_plain_sql_says(generated: tuple[Any, Measurement], name: str) -> None:
-    tower, found = generated
-    micro = {"since": int(window(AS_OF).timestamp()) * 1_000_000, "now": int(AS_OF.timestamp()) * 1_000_000}
-    with sqlite3.connect(sqlite_file(tower.settings.shop)) as shop:
-        n, value = shop.execute((PLAIN | ENDED)[name], micro).fetchone()
-    told = one(found, name)
-    if name in PLAIN:
-        assert (told.n, told.value) == (n, pytest.approx(value))
-    else:
-        assert (told.n, told.n - told.open) == (n, value)
-
-
-def test_the_weeks_add_up_to_the_window(generated: tuple[Any, Measurement]) -> None:
-    _, found = generated
-    for name in ("stuck_orders", "cancellations", "refund_leakage", "reshipment_cost"):
-        weeks = [each for each in found.weeks if each.measure == name]
-        assert sum(each.n for each in weeks) == one(found, name).n
-        if one(found, name).currency:
-            assert sum(each.value or 0 for each in weeks) == pytest.approx(one(found, name).value)
-
-
-def test_its_headline_is_told_once_a_week_however_often_it_is_run(generated: tuple[Any, Measurement]) -> None:
-    tower, _ = generated
-    measure_shop(as_of=AS_OF, announce=True)
-    with tower.ledger.read() as session:
-        rows = session.scalars(select(OutboxMessage).where(OutboxMessage.key.like("measures:%"))).all()
-    assert [row.key for row in rows] == ["measures:shop:2026-W45"]
-    assert "Stuck orders" in rows[0].text and "n = " in rows[0].text
