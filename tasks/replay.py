@@ -26,7 +26,8 @@ from control_tower.keeping.code import code_version
 from control_tower.keeping.differences import first_difference
 from control_tower.keeping.kept import FRAME
 from control_tower.keeping.records import Record, chain_of
-from control_tower.keeping.step import STEPS, Step, keep_values, open_archive, replaying
+from control_tower.keeping.step import STEPS, Step, open_archive, replaying
+from control_tower.keeping.values import keep_values
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.nouns import Noun
 from control_tower.redaction import redacted

@@ -16,15 +16,14 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
-from pydantic import BaseModel, SecretStr
-
 from control_tower.errors import SettingError
 from control_tower.keeping.archive import Archive
 from control_tower.keeping.code import code_version
-from control_tower.keeping.kept import Address, Kept, Nouns
 from control_tower.keeping.records import Record, append
+from control_tower.keeping.shown import show
+from control_tower.keeping.values import frames_in, keep_values, versions_in
 from control_tower.ledger import open_ledger
-from control_tower.redaction import redacted, scrubbed
+from control_tower.redaction import redacted
 from control_tower.settings import settings
 from control_tower.traces import tell, tracing
 
@@ -107,7 +106,7 @@ def _step(function: Callable[P, R], touches: str) -> Callable[P, R]:
             "step": name,
             "task_run": _task_run(),
             "code": code_version(),
-            "versions": _versions(given.arguments),
+            "versions": versions_in(given.arguments),
             "inputs": keep_values(archive, given.arguments),
             "outputs": {},
             "error": "",
@@ -121,11 +120,11 @@ def _step(function: Callable[P, R], touches: str) -> Callable[P, R]:
             append(archive, ledger, flow_run_id(), content, _flow())
             raise
         content["outputs"] = keep_values(archive, {"result": result})
-        content["versions"] |= _versions({"result": result})
+        content["versions"] |= versions_in({"result": result})
         content["ended_at"] = datetime.now(UTC)
         record = append(archive, ledger, flow_run_id(), content, _flow())
         _tell(given.arguments, result, record)
-        _show(name, archive, record.inputs, record.outputs, record.versions, result)
+        show(name, archive, record.inputs, record.outputs, record.versions, result)
         return result
 
     taken = task(name=name, persist_result=False, cache_policy=NO_CACHE)(keeping)
@@ -174,90 +173,6 @@ def _tell(given: dict[str, Any], result: object, record: Record) -> None:
             shop=getattr(getattr(result, "shop", None), "id", None),
             record_number=record.number,
             record_digest=record.digest,
-            rows_in=sum(frame.rows for name, value in given.items() for _, frame in _frames(name, value)),
-            rows_out=sum(frame.rows for _, frame in _frames("result", result)),
+            rows_in=sum(frame.rows for name, value in given.items() for _, frame in frames_in(name, value)),
+            rows_out=sum(frame.rows for _, frame in frames_in("result", result)),
         )
-
-
-def keep_values(archive: Archive, values: dict[str, Any]) -> dict[str, Address]:
-    """Keep each value; returns its address, and that of every frame inside it."""
-    addresses: dict[str, Address] = {}
-    for name, value in values.items():
-        if value is None:
-            continue
-        for inner, frame in _frames(name, value):
-            addresses[inner] = frame.address
-        if not isinstance(value, Kept):
-            addresses[name] = archive.keep_nouns(scrubbed(_plain(value)))
-    return addresses
-
-
-def _frames(name: str, value: Any) -> Iterator[tuple[str, Kept]]:
-    if isinstance(value, Kept):
-        yield name, value
-    elif isinstance(value, BaseModel):
-        for field in type(value).model_fields:
-            yield from _frames(f"{name}.{field}", getattr(value, field))
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            if isinstance(inner, Kept):
-                yield f"{name}.{key}", inner
-
-
-def _plain(value: Any) -> Any:
-    """JSON content of what may be kept; a secret may not."""
-    if isinstance(value, SecretStr):
-        raise SettingError("a secret can't be a step's input, because inputs are kept")
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if hasattr(value, "as_kept"):
-        return value.as_kept()
-    if isinstance(value, Nouns | list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
-
-
-def _versions(values: dict[str, Any]) -> dict[str, str]:
-    """The contracts and the policy that these values name."""
-    found: dict[str, str] = {}
-    for name, value in values.items():
-        for _, frame in _frames(name, value):
-            if frame.contract:
-                found[frame.contract.partition("@")[0]] = frame.contract
-        if isinstance(reference := getattr(value, "reference", None), str):
-            found["policy"] = reference
-    return found
-
-
-def _show(
-    name: str,
-    archive: Archive,
-    inputs: dict[str, Address],
-    outputs: dict[str, Address],
-    versions: dict[str, str],
-    result: object,
-) -> None:
-    """One markdown artifact in Prefect's UI: what went in, what came out, and where each lies."""
-    from prefect.artifacts import create_markdown_artifact
-
-    rows = dict(_frames("result", result))
-    lines = [f"### {name}", "", *_summary(result), "| | kept | rows | where |", "|---|---|---:|---|"]
-    for way, addresses in (("in", inputs), ("out", outputs)):
-        for label, address in addresses.items():
-            count = rows[label].rows if label in rows and way == "out" else ""
-            where = archive.path(*address).removeprefix(f"{archive.root}/")
-            lines.append(f"| {way} | {label} | {count} | `{where}` |")
-    lines += ["", f"kept in `{archive.root}`"]
-    # As code, or the UI takes orders@1.0.0 for a mail address.
-    named = ", ".join(f"`{version}`" for version in sorted(versions.values()))
-    lines += ["", f"versions: {named}"] if named else []
-    create_markdown_artifact(
-        key=f"step-{name}", markdown=redacted("\n".join(lines)), description=f"inputs and outputs of {name}"
-    )
-
-
-def _summary(result: object) -> list[str]:
-    shown = getattr(result, "markdown", None)
-    return [shown, ""] if isinstance(shown, str) else []

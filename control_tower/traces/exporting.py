@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor, Tr
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.util.types import AttributeValue
 
-from control_tower.keeping.step import code_version
+from control_tower.keeping.code import code_version
 from control_tower.redaction import redacted
 
 HARMLESS = ("prefect.run.id", "prefect.run.type", "prefect.flow.id", "prefect.deployment.id")
