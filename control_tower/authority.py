@@ -102,6 +102,14 @@ class Authority(Protocol):
         """
         ...
 
+    def may_keep(self, person: Person, now: datetime) -> None:
+        """Leave to hold what was kept, to release it, and to erase a person from it.
+
+        Raises:
+            NoAuthority: they may not.
+        """
+        ...
+
     def may_reject(
         self, person: Person, proposal: Proposal, people: Callable[[str], Person | None], now: datetime
     ) -> Grant:

@@ -21,7 +21,7 @@ from policies.terms import Identifier, InForce, Term
 from policies.validation import content_of, tree, validated
 
 HOUSE = Path(__file__).parent
-PAPERS = ("authority", "disclosure", "messages", "meanings", "measures")
+PAPERS = ("authority", "disclosure", "messages", "meanings", "measures", "retention")
 
 
 class Paper(Term):

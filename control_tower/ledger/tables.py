@@ -169,6 +169,8 @@ class ChainRow(SQLModel, table=True):
     length: int
     head: str
     began_at: datetime = Field(sa_column=_moment(index=True))
+    let_go: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    # shelf to day: from then on files of this run on that shelf may be gone, by the retention policy
 
 
 class LookRow(SQLModel, table=True):
@@ -186,6 +188,46 @@ class LookRow(SQLModel, table=True):
     breach: str = ""  # the contract and the rule that broke
 
 
+class HoldRow(SQLModel, table=True):
+    """One legal hold: what was kept about a case stays, until somebody releases it."""
+
+    __tablename__ = "legal_holds"
+    id: int | None = Field(default=None, primary_key=True)
+    case_id: str = Field(index=True)
+    why: str
+    placed_by: str
+    placed_at: datetime = Field(sa_column=_moment())
+    released_by: str = ""
+    released_why: str = ""
+    released_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+
+
+class ErasureRow(SQLModel, table=True):
+    """One person who was struck out of what was kept, by a code of their customer id; nobody can read it back."""
+
+    __tablename__ = "erasures"
+    id: str = Field(primary_key=True)  # what stands in their place from then on
+    person: str = Field(index=True)  # HMAC of the customer id under the tower's key
+    why: str
+    by: str
+    at: datetime = Field(sa_column=_moment())
+    files: int = 0
+    rows: int = 0
+    ended_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+
+
+class ErasedRow(SQLModel, table=True):
+    """One kept file that held an erased person, and the file that stands in its place without them."""
+
+    __tablename__ = "erased_files"
+    shelf: str = Field(primary_key=True)
+    digest: str = Field(primary_key=True)
+    suffix: str
+    erasure: str = Field(index=True)
+    instead: str  # the digest of the file in its place
+    at: datetime = Field(sa_column=_moment())
+
+
 _ROWS: tuple[Any, ...] = (
     CaseRow,
     ProposalRow,
@@ -197,5 +239,8 @@ _ROWS: tuple[Any, ...] = (
     EventRow,
     ChainRow,
     LookRow,
+    HoldRow,
+    ErasureRow,
+    ErasedRow,
 )
 ALL = [row.__table__ for row in _ROWS]

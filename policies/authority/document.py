@@ -126,6 +126,9 @@ class AuthorityTerms(Paper):
     written_caps: tuple[CapTerm, ...] = Field(default=(), alias="caps")
     breakers: tuple[BreakerTerm, ...] = ()
     closes_breakers: tuple[Identifier, ...] = Field(default=(), description="the roles that may close one")
+    keepers: tuple[Identifier, ...] = Field(
+        default=(), description="the roles that may hold what was kept, release it, and erase a person from it"
+    )
     waiting: Waiting
 
     def reasons(self, verdict: Verdict) -> dict[str, str]:

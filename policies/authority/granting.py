@@ -74,6 +74,17 @@ class WrittenAuthority(AuthorityTerms):
             may = " or ".join(self.closes_breakers)
             raise NoAuthority(f"{person.name} may not close a breaker", where=self.reference, remedy=f"ask {may}")
 
+    def may_keep(self, person: Person, now: datetime) -> None:
+        """Leave to hold what was kept, to release it, and to erase a person from it; a lent role does not do.
+
+        Raises:
+            NoAuthority: they may not.
+        """
+        self._in_force(now)
+        if not set(person.roles) & set(self.keepers):
+            may = " or ".join(self.keepers) or "whoever owns the authority policy: it names no keepers"
+            raise NoAuthority(f"{person.name} may not hold or erase", where=self.reference, remedy=f"ask {may}")
+
     def people_for(self, action: Action, money: Money | None) -> int:
         """How many different people an approval takes."""
         found = [

@@ -132,12 +132,14 @@ def test_an_old_copy_of_the_whole_book_is_seen_by_the_kept_records(tmp_path: Pat
         now.backup(copy)
     fill(ledger, range(1001, 1002))
     append(archive, ledger, "run-2", step)
+    columns = "run, flow, length, head, began_at, let_go"
     with ledger.engine.connect() as connection:
-        row = connection.execute(text("SELECT run, length, head FROM chains WHERE run = 'run-2'")).one()
+        row = connection.execute(text(f"SELECT {columns} FROM chains WHERE run = 'run-2'")).one()
     again = Ledger(f"sqlite:///{old}")
     assert found(again) == [], "an old copy of the book agrees with itself"
     with again.engine.begin() as connection:
-        connection.execute(text("INSERT INTO chains (run, length, head) VALUES (:run, :length, :head)"), row._asdict())
+        into = f"INSERT INTO chains ({columns})"
+        connection.execute(text(f"{into} VALUES (:run, :flow, :length, :head, :began_at, :let_go)"), row._asdict())
     with pytest.raises(BrokenChain, match=r"entry \d+ of the ledger's journal: is not what it was at record 1"):
         verify(archive, again, "run-2")
 
@@ -201,6 +203,17 @@ def test_whatever_is_done_to_whichever_row_names_that_row(whole: Path, tmp_path:
     named = "|".join(map(str, first[1:]))
     assert any(fault.of == table and fault.key == named for fault in faults(ledger.engine)), (table, what, column)
     ledger.engine.dispose()
+
+
+@pytest.mark.parametrize(("column", "value"), [("body", "{no json"), ("opened_at", "no moment")])
+def test_a_row_that_nobody_can_read_any_more_is_named_too(whole: Path, tmp_path: Path, column: str, value: str) -> None:
+    copy = tmp_path / "copy.db"
+    shutil.copyfile(whole, copy)
+    with sqlite3.connect(copy) as book:
+        (key,) = book.execute("SELECT digest FROM proposals LIMIT 1").fetchone()
+        book.execute(f"UPDATE proposals SET {column} = ? WHERE digest = ?", (value, key))
+    named = [(fault.of, fault.key, fault.what) for fault in faults(Ledger(f"sqlite:///{copy}").engine)]
+    assert ("proposals", key, "is not what was written") in named
 
 
 def other(value: object) -> object:
