@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from itertools import islice
 
 from control_tower.errors import BrokenChain, NotFound
+from control_tower.keeping import Address, Archive
 from control_tower.keeping.records import Verified, runs
 from control_tower.keeping.records import verify as walk
 from control_tower.keeping.step import open_archive
-from control_tower.ledger import open_ledger
+from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.journal import entries, faults
+from control_tower.ledger.letting_go import Gone, erased_files
 from control_tower.settings import settings
+from control_tower.slack.kept_messages import messages_said
 from desk.show import as_json, out
+from policies.retention import retention
 
 SHOWN = 100
 
@@ -24,23 +30,42 @@ def verify(run: str | None, *, json: bool) -> None:
     """
     tower = settings()
     ledger, archive = open_ledger(tower.ledger), open_archive(tower.artifacts)
+    erased = erased_files(ledger)
     whole: list[Verified] = []
     broken: list[str] = []
     for each in [run] if run else runs(ledger):
         try:
-            whole.append(walk(archive, ledger, each))
+            whole.append(walk(archive, ledger, each, erased))
         except BrokenChain as fault:
             broken.append(str(fault))
     if not whole and not broken:
         raise NotFound("nothing was kept yet", remedy="`tower run fulfilment` keeps a run")
     book = [] if run else [f"in the ledger, {fault}" for fault in islice(faults(ledger.engine), SHOWN)]
+    book += [] if run else list(islice(_untrue_messages(archive, ledger, erased), SHOWN))
     if json:
         as_json({"verified": [vars(each) for each in whole], "broken": broken + book})
     else:
         for walked in whole:
-            out.print(f"run {walked.run}: {walked.records} records and {walked.files} files are what was kept")
+            gone = f", {walked.gone} gone on purpose" if walked.gone else ""
+            out.print(f"run {walked.run}: {walked.records} records and {walked.files} files are what was kept{gone}")
         if not run and not book:
             out.print(f"ledger: {entries(ledger.engine):,} entries of its journal, and every row is what was written")
     broken += book
     if broken:
         raise BrokenChain("; ".join(broken))
+
+
+def _untrue_messages(archive: Archive, ledger: Ledger, erased: Mapping[tuple[str, str], Gone]) -> Iterator[str]:
+    """Kept messages that are not what was said; those that are old enough may be gone."""
+    seen: set[Address] = set()
+    stays = retention().period("messages")
+    for said in messages_said(ledger):
+        gone = erased.get(said.address[:2])
+        address = (said.address[0], gone.instead, said.address[2]) if gone else said.address
+        if address in seen or (said.at + stays <= datetime.now(UTC) and not archive.has(address)):
+            continue
+        seen.add(address)
+        try:
+            archive.verify(*address)
+        except BrokenChain as fault:
+            yield f"a message of {said.at:%Y-%m-%d %H:%M}, {fault}"

@@ -23,6 +23,7 @@ from control_tower.errors import (
 from desk.approvers import approvers
 from desk.audit_commands import audits
 from desk.breakers import breakers
+from desk.kept import kept
 from desk.model_commands import models
 from desk.slack_desk.command import slack
 from desk.token import token
@@ -39,6 +40,7 @@ policies = typer.Typer(help="Lint, test, explain and backtest what the business 
 app.add_typer(approvers, name="approver")
 app.add_typer(breakers, name="breaker")
 app.add_typer(contracts, name="contract")
+app.add_typer(kept, name="kept")
 app.add_typer(audits, name="audit")
 app.add_typer(policies, name="policy")
 app.add_typer(slack, name="slack")

@@ -89,9 +89,11 @@ def show(done: Replay) -> None:
     first = done.first_difference
     same = sum(one.outcome == "same" for one in done.steps)
     taken = [one.step for one in done.steps if one.outcome == "taken as kept"]
+    gone = [one.step for one in done.steps if one.outcome == "gone on purpose"]
     out.print(
         f"run {done.run}: {len(done.steps)} steps, {same} gave the same"
-        + (f", {len(taken)} taken as kept ({', '.join(dict.fromkeys(taken))})" if taken else ""),
+        + (f", {len(taken)} taken as kept ({', '.join(dict.fromkeys(taken))})" if taken else "")
+        + (f", {len(gone)} can't be run: let go or erased" if gone else ""),
         highlight=False, soft_wrap=True,
     )  # fmt: skip
     if done.turned is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from control_tower.joins import joins, literal
-from control_tower.keeping import Kept
+from control_tower.keeping import Address, Kept
 from control_tower.keeping.step import open_archive, step
 from control_tower.nouns import Link, Noun, as_json
 from control_tower.settings import settings
@@ -30,6 +30,11 @@ class Neighbourhoods(Noun):
 
     links: Kept
     pictures: dict[str, str]
+
+    @property
+    def kept_files(self) -> dict[str, Address]:
+        """Where the pictures are kept."""
+        return {case: ("pictures", digest, "svg") for case, digest in self.pictures.items()}
 
     @property
     def markdown(self) -> str:

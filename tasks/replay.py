@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,7 +29,8 @@ from control_tower.keeping.kept import FRAME
 from control_tower.keeping.records import Record, chain_of
 from control_tower.keeping.step import STEPS, Step, open_archive, replaying
 from control_tower.keeping.values import keep_values
-from control_tower.ledger import Ledger, open_ledger
+from control_tower.ledger import open_ledger
+from control_tower.ledger.letting_go import Gone, erased_files, gone_since, run_ages
 from control_tower.nouns import Noun
 from control_tower.redaction import redacted
 from control_tower.settings import settings
@@ -38,7 +40,7 @@ from tasks.backtest import document, reading
 from tasks.replay_flips import Turnings, turnings
 
 SOURCE = "the source"
-Outcome = Literal["same", "differs", "taken as kept", "unknown here"]
+Outcome = Literal["same", "differs", "taken as kept", "gone on purpose", "unknown here"]
 
 
 class Replayed(Noun):
@@ -83,9 +85,10 @@ def replay(run: str, policy: str | None = None, *, sources: bool = False) -> Rep
     tower = settings()
     behind, ledger = open_archive(tower.artifacts), open_ledger(tower.ledger)
     records = chain_of(behind, ledger, run)
+    age = next(one for one in run_ages(ledger) if one.run == run)
     with ExitStack() as stack:
         folder = stack.enter_context(TemporaryDirectory(prefix="tower-replay-"))
-        again = _Again(Archive(Path(folder).as_uri(), behind=behind), ledger, run, sources)
+        again = _Again(Archive(Path(folder).as_uri(), behind=behind), run, sources, erased_files(ledger), age.let_go)
         if policy:
             again.policy = _instead(behind, records, policy)
         steps = tuple(again.step(record) for record in records)
@@ -105,9 +108,10 @@ class _Again:
     """One run under way again."""
 
     archive: Archive
-    ledger: Ledger
     run: str
     sources: bool
+    erased: Mapping[tuple[str, str], Gone]
+    let_go: Mapping[str, str]
     policy: Policy | None = None
     moved: dict[Address, Address] = field(default_factory=dict)
     """What was kept then, and what stands in its place now; only under another policy."""
@@ -116,6 +120,8 @@ class _Again:
         known = STEPS.get(record.step)
         if known is None:
             return self._told(record, "unknown here", "this version of the code has no such step")
+        if gone := self._gone(record):
+            return self._told(record, "gone on purpose", gone)
         if known.touches and not (self.sources and known.touches == SOURCE):
             for address in record.outputs.values():
                 self.archive.verify(*address)
@@ -129,6 +135,15 @@ class _Again:
             self.moved |= {was: outputs[name] for name, was in record.outputs.items() if name in outputs}
         told = first_difference(self.archive, record.outputs, outputs)
         return self._told(record, "differs" if told else "same", told)
+
+    def _gone(self, record: Record) -> str:
+        """Why what a step was given or gave is not there any more, where it was let go by age or erased."""
+        for address in (*record.inputs.values(), *record.outputs.values()):
+            gone = self.erased.get(address[:2]) or gone_since(self.let_go, address[0])
+            behind = self.archive.behind
+            if gone and address not in self.moved and behind and not behind.has(address):
+                return f"what it was given or gave was {gone.why}"
+        return ""
 
     def _told(self, record: Record, outcome: Outcome, told: str) -> Replayed:
         return Replayed(number=record.number, step=record.step, outcome=outcome, told=told)

@@ -11,14 +11,12 @@ from control_tower.ledger.cases import find_proposal, settle_proposal
 from control_tower.ledger.effects import alarms, open_effects
 from control_tower.nouns import Effect, EffectState, Noun, Proposal
 from control_tower.settings import Settings, settings
-from control_tower.slack.client import open_channel
 from control_tower.slack.messages import notice_message
-from control_tower.slack.outbox import Outbox
 from control_tower.slack.parts import Message
 from control_tower.stores import open_store
 from tasks.act import read_again
 from tasks.authority import written_authority
-from tasks.tell import tell_of_breakers
+from tasks.tell import said, tell_of_breakers
 
 STANDINGS = {EffectState.confirmed: "done", EffectState.refused: "refused"}
 
@@ -50,9 +48,7 @@ def settle_open() -> Settled:
     watch_lanes(ledger, written_authority().caps, datetime.now(UTC))
     tell_of_breakers(ledger, tower)
     swept = Settled(settled=tuple(settled), unknown=tuple(unknown), alarms=tuple(alarms(ledger)))
-    outbox = Outbox(ledger.engine)
-    outbox.put(list(_notices(swept)))
-    outbox.deliver(open_channel(tower))
+    said(ledger, tower, list(_notices(swept)))
     return swept
 
 
@@ -60,8 +56,8 @@ def _read(ledger: Ledger, tower: Settings, effect: Effect) -> Effect:
     proposal = Proposal.model_validate(find_proposal(ledger, effect.key).body)
     now = read_again(ledger, open_store(proposal.source, tower), proposal) or effect
     if now.state in STANDINGS:
-        said = f"{now.action} {now.state.value} {now.store_reference} {now.detail}".strip()
-        settle_proposal(ledger, effect.key, STANDINGS[now.state], said, datetime.now(UTC))
+        told = f"{now.action} {now.state.value} {now.store_reference} {now.detail}".strip()
+        settle_proposal(ledger, effect.key, STANDINGS[now.state], told, datetime.now(UTC))
     return now
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from control_tower.errors import ContractBreach
-from control_tower.keeping.step import flow_run_id, step
+from control_tower.keeping.step import flow_run_id, open_archive, step
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.caps import open_breakers
 from control_tower.ledger.cases import Dossier, dossiers, find_proposal, queue
@@ -18,6 +18,7 @@ from control_tower.nouns import Noun, Proposal
 from control_tower.settings import Settings, settings
 from control_tower.slack.case_message import case_message
 from control_tower.slack.client import open_channel
+from control_tower.slack.kept_messages import keep_messages
 from control_tower.slack.messages import digest_key, digest_message, notice_message
 from control_tower.slack.outbox import Delivered, Outbox
 from control_tower.slack.parts import Message, moment_in
@@ -129,6 +130,7 @@ def _outcome(held: Dossier, digest: str, standing: str, detail: str, time_zone: 
 
 def said(ledger: Ledger, tower: Settings, messages: Sequence[Message]) -> Told:
     """Put messages into the outbox, and deliver what can be delivered."""
+    keep_messages(open_archive(tower.artifacts), ledger, messages, datetime.now(UTC))
     outbox = Outbox(ledger.engine)
     queued = outbox.put(messages)
     # Standard output belongs to the report; without Slack the same words go to standard error.

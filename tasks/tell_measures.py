@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from control_tower.keeping import Address
 from control_tower.keeping.step import open_archive, step
 from control_tower.ledger import open_ledger
 from control_tower.nouns import Noun
@@ -25,9 +26,15 @@ HEADLINE = (
 class Page(Noun):
     """Where the page is kept, under which key Prefect's UI shows it, and how much was said of it."""
 
+    page: str
     where: str
     key: str
     queued: int
+
+    @property
+    def kept_files(self) -> dict[str, Address]:
+        """The page."""
+        return {"page": ("pages", self.page, "html")}
 
     @property
     def markdown(self) -> str:
@@ -40,7 +47,8 @@ def tell_measures(found: Measurement, announce: bool) -> Page:
     """Keep the page of a measurement; told again in the same week, its message is changed and not doubled."""
     tower = settings()
     archive = open_archive(tower.artifacts)
-    where = archive.path("pages", archive.keep_bytes("pages", measure_page(found).encode(), "html"), "html")
+    page = archive.keep_bytes("pages", measure_page(found).encode(), "html")
+    where = archive.path("pages", page, "html")
     key = _show(found)
     queued = 0
     if announce:
@@ -48,7 +56,7 @@ def tell_measures(found: Measurement, announce: bool) -> Page:
         lines = [*headline(found), f"the page: {where}"]
         message = notice_message(f"measures:{found.shop}:{week}", f"Measures of {found.shop}, {week}", lines)
         queued = said(open_ledger(tower.ledger), tower, [message]).queued
-    return Page(where=where, key=key, queued=queued)
+    return Page(page=page, where=where, key=key, queued=queued)
 
 
 def _show(found: Measurement) -> str:

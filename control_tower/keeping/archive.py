@@ -24,6 +24,7 @@ from control_tower.redaction import redacted
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 CHUNK = 1 << 20
 LEVEL = 3  # of gzip, which anybody can open: most of the gain at a third of the time of its default
@@ -96,10 +97,10 @@ class Archive:
         self._place(self.path(shelf, digest, suffix), content)
         return digest
 
-    def keep_nouns(self, content: Any) -> Address:
+    def keep_nouns(self, content: Any, shelf: str = "nouns") -> Address:
         """Keep a noun, or any JSON content, compressed; in its own order, which whoever reads it may go by."""
         text = json.dumps(content, separators=(",", ":"), ensure_ascii=False, default=str)
-        return "nouns", self.keep_bytes("nouns", gzip.compress(text.encode(), LEVEL, mtime=0), NOUN), NOUN
+        return shelf, self.keep_bytes(shelf, gzip.compress(text.encode(), LEVEL, mtime=0), NOUN), NOUN
 
     def nouns(self, address: Address) -> Any:
         """Kept JSON content.
@@ -150,10 +151,14 @@ class Archive:
     def keep_frame(self, name: str, frame: pd.DataFrame, contract: str = "") -> Kept:
         """Keep a frame as Parquet, without pandas' own metadata, which would change the hash."""
         import pyarrow as pa
+
+        return self.keep_table(name, pa.Table.from_pandas(frame, preserve_index=False), contract)
+
+    def keep_table(self, name: str, table: pa.Table, contract: str = "") -> Kept:
+        """Keep an Arrow table as Parquet."""
         import pyarrow.parquet as pq
 
-        table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-        written = self.scratch(name)
+        table, written = table.replace_schema_metadata(None), self.scratch(name)
         pq.write_table(table, written, compression="zstd", compression_level=1)
         return self.keep_file(name, written, contract)
 

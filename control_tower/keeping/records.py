@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -17,6 +17,7 @@ from control_tower.keeping.archive import Archive
 from control_tower.keeping.kept import Address
 from control_tower.ledger.database import Ledger
 from control_tower.ledger.journal import entry_has, head_of
+from control_tower.ledger.letting_go import Gone, erased_files, gone_since
 from control_tower.ledger.tables import ChainRow
 from control_tower.nouns import Noun, canonical, digest_of
 
@@ -46,6 +47,8 @@ class Verified:
     run: str
     records: int
     files: int
+    gone: int = 0
+    """Files that were let go by age, or erased."""
 
 
 def _path(archive: Archive, run: str, number: int) -> str:
@@ -109,26 +112,48 @@ def _head(ledger: Ledger, run: str) -> ChainRow:
     return head
 
 
-def verify(archive: Archive, ledger: Ledger, run: str) -> Verified:
+def verify(
+    archive: Archive, ledger: Ledger, run: str, erased: Mapping[tuple[str, str], Gone] | None = None
+) -> Verified:
     """Walk a run's chain to the head that the ledger knows, and check every file it names.
+
+    A file may be gone where the ledger says that it was let go by age, or erased; the file in its place is checked.
+
+    Args:
+        erased: what `erased_files` gives; read when left out.
 
     Raises:
         NotFound: no such run.
-        BrokenChain: what is missing or changed, to the file.
+        BrokenChain: what is missing or changed, to the file; or is still there though it was erased.
     """
-    records, seen = chain_of(archive, ledger, run), set[Address]()
+    erased = erased_files(ledger) if erased is None else erased
+    let_go = _head(ledger, run).let_go
+    records, seen, gone = chain_of(archive, ledger, run), set[Address](), 0
     for record in records:
         if not entry_has(ledger.engine, *record.journal):
             where = f"entry {record.journal[0]} of the ledger's journal"
             raise BrokenChain(f"is not what it was at record {record.number} of run {run}", where=where)
-        for address in (*record.inputs.values(), *record.outputs.values()):
-            if address not in seen:
-                try:
-                    archive.verify(*address)
-                except BrokenChain as fault:
-                    raise BrokenChain(f"{fault}, in record {record.number} ({record.step}) of run {run}") from None
-                seen.add(address)
-    return Verified(run=run, records=len(records), files=len(seen))
+        for address in {*record.inputs.values(), *record.outputs.values()} - seen:
+            seen.add(address)
+            try:
+                gone += not _is_there(archive, address, erased.get(address[:2]), gone_since(let_go, address[0]))
+            except BrokenChain as fault:
+                raise BrokenChain(f"{fault}, in record {record.number} ({record.step}) of run {run}") from None
+    return Verified(run=run, records=len(records), files=len(seen) - gone, gone=gone)
+
+
+def _is_there(archive: Archive, address: Address, erased: Gone | None, let_go: Gone | None) -> bool:
+    """Whether a file is what was kept; not, where it is gone on purpose."""
+    if erased:
+        if archive.has(address):
+            raise BrokenChain(f"was {erased.why}, and is there again", where=archive.path(*address))
+        if let_go is None:
+            archive.verify(address[0], erased.instead, address[2])
+        return False
+    if let_go and not archive.has(address):
+        return False
+    archive.verify(*address)
+    return True
 
 
 def runs(ledger: Ledger) -> list[str]:

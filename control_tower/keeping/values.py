@@ -14,13 +14,15 @@ from control_tower.redaction import scrubbed
 
 
 def keep_values(archive: Archive, values: dict[str, Any]) -> dict[str, Address]:
-    """Keep each value; returns its address, and that of every frame inside it."""
+    """Keep each value; returns its address, and those of the frames inside it and of the `kept_files` that it names."""
     addresses: dict[str, Address] = {}
     for name, value in values.items():
         if value is None:
             continue
         for inner, frame in frames_in(name, value):
             addresses[inner] = frame.address
+        for inner, address in getattr(value, "kept_files", {}).items():
+            addresses[f"{name}.{inner}"] = address
         if not isinstance(value, Kept):
             addresses[name] = archive.keep_nouns(scrubbed(_plain(value)))
     return addresses

@@ -213,6 +213,7 @@ class ErasureRow(SQLModel, table=True):
     at: datetime = Field(sa_column=_moment())
     files: int = 0
     rows: int = 0
+    told: str = ""  # what they are known by, sealed, for as long as the erasure is under way
     ended_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
 
 

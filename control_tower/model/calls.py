@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -90,3 +91,18 @@ class Calls:
 def cost_of(tokens_in: int, tokens_out: int, price_in: float, price_out: float) -> int:
     """Millionths of a dollar, rounded up; prices are dollars a million tokens."""
     return int(-(-(tokens_in * price_in + tokens_out * price_out) // 1))
+
+
+def forget_prompts(ledger: Ledger, before: datetime, held: Collection[str]) -> int:
+    """Take away what was sent and received before a moment, but of held cases; that it was asked stays.
+
+    Returns:
+        How many tries it was taken away from.
+    """
+    make_tables(ledger.engine)
+    with ledger.write() as session:
+        old = select(ModelCall).where(col(ModelCall.at) < before, col(ModelCall.case_id).not_in(held))
+        rows = [row for row in session.scalars(old) if row.sent or row.received]
+        for row in rows:
+            row.sent, row.received = [], ""
+    return len(rows)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import TypeVar
 
+from control_tower.keeping.step import open_archive
 from control_tower.ledger import Ledger
 from control_tower.ledger.cases import approved, dossiers, find_proposal
 from control_tower.nouns import Proposal
+from control_tower.settings import settings
 from control_tower.slack.channel import SlackChannel
+from control_tower.slack.kept_messages import keep_messages
 from control_tower.slack.outbox import Outbox
 from control_tower.slack.untold import overtaken
 from desk.slack_desk.handling import SlackDesk
@@ -85,6 +89,7 @@ class Following:
     def _put(self, cases: Sequence[str]) -> list[str]:
         messages = [of_case(held, "UTC", self.elsewhere) for held in dossiers(self.ledger, cases)]
         if messages:
+            keep_messages(open_archive(settings().artifacts), self.ledger, messages, datetime.now(UTC))
             self.outbox.put(messages)
         return [message.key for message in messages]
 

@@ -125,6 +125,7 @@ def test_the_shipped_file_deploys_flows_that_are_there(server: Server) -> None:
         "sweep-approvals": "sweep-approvals",
         "settle-effects": "settle-effects",
         "measure": "measure",
+        "expire-kept": "expire-kept",
     }
     assert {each.name for each in deploy(settings())} == {
         "watch-fulfilment/watch-fulfilment",
@@ -136,5 +137,6 @@ def test_the_shipped_file_deploys_flows_that_are_there(server: Server) -> None:
         "sweep-approvals/sweep-approvals",
         "settle-effects/settle-effects",
         "measure/measure",
+        "expire-kept/expire-kept",
     }
     assert [each.differs for each in deploy(settings())] == [()] * len(flows)

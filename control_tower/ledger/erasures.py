@@ -1,0 +1,170 @@
+"""Erasures in the book: who was struck out, by a code of their id; and striking them out of the book itself."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Table, inspect, select, update
+from sqlalchemy.orm import Session
+from sqlmodel import SQLModel, col
+
+from control_tower.authority import Authority
+from control_tower.errors import LedgerError
+from control_tower.ledger.database import Ledger
+from control_tower.ledger.holds import by_a_keeper
+from control_tower.ledger.proofs import Proof
+from control_tower.ledger.sealed import journal_key, seal, unseal
+from control_tower.ledger.tables import CaseRow, EffectRow, ErasureRow, EventRow, HoldRow, ProposalRow
+from control_tower.nouns import EffectState, digest_of
+
+PEOPLE = (
+    "cases",
+    "proposals",
+    "rulings",
+    "votes",
+    "effects",
+    "events",
+    "outbox",
+    "slack_inbox",
+    "model_calls",
+    "briefs",
+)
+"""The tables that can tell of a customer."""
+UNSETTLED = (EffectState.intended.value, EffectState.sent.value, EffectState.unknown.value)
+
+
+def code_of(customer: str) -> str:
+    """The code of a customer id under this tower's key: whoever has the id can find it, nobody can read it back."""
+    return hmac.digest(journal_key(), f"customer {customer}".encode(), "sha256").hex()
+
+
+@dataclass(frozen=True)
+class KnownBy:
+    """What a person is known by: their orders, values that say who they are, and what they wrote."""
+
+    orders: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
+
+    def __or__(self, other: KnownBy) -> KnownBy:
+        """All that either says."""
+        return KnownBy(self.orders | other.orders, self.names | other.names, self.words | other.words)
+
+
+def begin_erasure(
+    ledger: Ledger, customer: str, known: KnownBy, by: Proof, authority: Authority, why: str, now: datetime
+) -> tuple[str, KnownBy]:
+    """Write down that a person is to be struck out; what was begun and not ended goes on under the same name.
+
+    Returns:
+        What stands in their place; and what they are known by, with what was known when it was begun, for an
+        erasure that was killed has taken some of that away.
+
+    Raises:
+        NotProved: the proof does not prove an enrolled person.
+        NoAuthority: the person may not.
+        LedgerError: something of theirs is open or held, or no reason was given.
+    """
+    code = code_of(customer)
+    name = f"erased-{code[:12]}"
+    with by_a_keeper(ledger, by, authority, why, now) as (session, keeper):
+        row = session.get(ErasureRow, name)
+        if row and row.told:
+            known |= _known(unseal(row.told))
+        if open_business := _open_business(session, set(known.orders)):
+            raise LedgerError(f"can't be erased yet: {'; '.join(open_business)}", remedy="settle or release that first")
+        row = row or ErasureRow(id=name, person=code, why=why[:1000], by=keeper.name, at=now)
+        row.ended_at, row.told = None, seal(json.dumps({name: sorted(some) for name, some in vars(known).items()}))
+        session.add(row)
+        session.add(EventRow(subject=f"erasure:{name}", what="begun", detail=f"{keeper.name}: {why}"[:1000], at=now))
+    return name, known
+
+
+def _known(text: str) -> KnownBy:
+    return KnownBy(**{name: frozenset(some) for name, some in json.loads(text).items()})
+
+
+def end_erasure(ledger: Ledger, name: str, files: int, rows: int, now: datetime) -> None:
+    """Write down what it came to."""
+    with ledger.write() as session:
+        row = session.get_one(ErasureRow, name)
+        row.files, row.rows, row.ended_at, row.told = row.files + files, row.rows + rows, now, ""
+        session.add(EventRow(subject=f"erasure:{name}", what="ended", detail=f"{files} files, {rows} rows", at=now))
+
+
+def _open_business(session: Session, orders: set[str]) -> list[str]:
+    """What of theirs is not over: open cases, proposals, effects in the air, holds."""
+    cases = [row for row in session.scalars(select(CaseRow)) if orders & set(_orders(row))]
+    found = [f"case {row.id} is open" for row in cases if row.standing == "open"]
+    held = session.scalars(select(HoldRow).where(col(HoldRow.released_at).is_(None)))
+    found += [f"case {row.case_id} is held: {row.why}" for row in held if row.case_id in {case.id for case in cases}]
+    proposals = session.scalars(select(ProposalRow).where(col(ProposalRow.standing).in_(("waiting", "approved"))))
+    found += [f"proposal {row.digest[:12]} is {row.standing}" for row in proposals if row.order_id in orders]
+    effects = session.scalars(select(EffectRow).where(col(EffectRow.state).in_(UNSETTLED)))
+    found += [f"effect {row.key[:12]} is {row.state}" for row in effects if row.order_id in orders]
+    return found
+
+
+def _orders(row: CaseRow) -> list[str]:
+    orders: Any = row.body.get("orders", [])
+    return [str(order) for order in orders]
+
+
+def orders_of(ledger: Ledger, customer: str) -> set[str]:
+    """The orders that the book knows to be a customer's."""
+    with ledger.read() as session:
+        rows = session.scalars(select(ProposalRow))
+        return {row.order_id for row in rows if row.body.get("customer") == customer}
+
+
+def about(ledger: Ledger, orders: set[str]) -> tuple[set[str], set[str], set[str]]:
+    """The ids of the cases, proposals and paused runs that are about some orders."""
+    with ledger.read() as session:
+        cases = {row.id for row in session.scalars(select(CaseRow)) if orders & set(_orders(row))}
+        rows = [row for row in session.scalars(select(ProposalRow)) if row.order_id in orders]
+    return cases, {row.digest for row in rows}, {row.flow_run_id for row in rows if row.flow_run_id}
+
+
+def strike_rows(
+    ledger: Ledger, mentions: Callable[[str], bool], struck: Callable[[Any], Any], changed: Callable[[str], object]
+) -> int:
+    """Strike a person out of every row of the book that mentions them; as the tower's own change, in the journal.
+
+    Args:
+        mentions: whether a row's text is about them.
+        struck: a value without them.
+        changed: called with the table's name for each row that was changed.
+
+    Returns:
+        How many rows were changed.
+    """
+    count = 0
+    for name in PEOPLE:
+        if not inspect(ledger.engine).has_table(name):
+            continue
+        table = SQLModel.metadata.tables[name]
+        with ledger.write() as session:
+            for row in list(session.connection().execute(select(table)).mappings()):
+                if not mentions(json.dumps(dict(row), default=str, ensure_ascii=False)):
+                    continue
+                after = {key: struck(value) for key, value in row.items() if _may_change(table, key, value)}
+                fresh = {key: value for key, value in after.items() if value != row[key]}
+                if fresh and name == "outbox":  # what was posted is changed where it was posted, too
+                    said = {key: after.get(key, row[key]) for key in ("key", "text", "blocks")}
+                    fresh |= {"revision": digest_of(list(said.values())), "state": "pending"}
+                if fresh:
+                    keys = (column == row[column.name] for column in table.primary_key.columns)
+                    session.execute(update(table).where(*keys).values(**fresh))
+                    changed(name)
+                    count += 1
+    return count
+
+
+def _may_change(table: Table, key: str, value: Any) -> bool:
+    column = table.c[key]
+    return not column.primary_key and (isinstance(column.type, JSON) or isinstance(value, str))

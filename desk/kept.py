@@ -1,0 +1,115 @@
+"""`tower kept`: how long what was kept stays, what is held, and striking a person out of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from control_tower.ledger import open_ledger
+from control_tower.ledger.cases import dossier
+from control_tower.ledger.holds import place_hold, release_hold, standing_holds
+from control_tower.ledger.proofs import Token
+from control_tower.settings import settings
+from desk.show import as_json, out, printable, table
+from desk.token import token
+
+kept = typer.Typer(help="How long what was kept stays, what is held, and who is erased.", no_args_is_help=True)
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+Name = Annotated[str, typer.Option("--as", envvar="TOWER_APPROVER", help="Your enrolled name.")]
+Why = Annotated[str, typer.Option("--reason", help="Why.")]
+Case = Annotated[str, typer.Argument(help="A case id, or the beginning of one.")]
+
+
+@kept.command("holds")
+def holds(json: Json = False) -> None:
+    """Show what is held, by whom and why."""
+    found = standing_holds(open_ledger(settings().ledger))
+    if json:
+        as_json([row.model_dump(mode="json") for row in found])
+        return
+    if not found:
+        out.print("nothing is held", markup=False)
+        return
+    rows = [(row.case_id, row.placed_by, f"{row.placed_at:%Y-%m-%d}", row.why) for row in found]
+    table("Legal holds", ("case", "by", "since", "why"), rows)
+
+
+@kept.command("hold")
+def hold(case: Case, approver: Name, reason: Why) -> None:
+    """Hold all that was kept about a case, whatever its age, until it is released."""
+    from tasks.authority import written_authority
+
+    ledger = open_ledger(settings().ledger)
+    id = dossier(ledger, case).row.id
+    place_hold(ledger, id, Token(approver, token()), written_authority(), reason, datetime.now(UTC))
+    out.print(printable(f"what was kept about case {id} is held"), markup=False, highlight=False)
+
+
+@kept.command("release")
+def release(case: Case, approver: Name, reason: Why) -> None:
+    """Release a case; from then on its age counts."""
+    from tasks.authority import written_authority
+
+    ledger = open_ledger(settings().ledger)
+    id = dossier(ledger, case).row.id
+    release_hold(ledger, id, Token(approver, token()), written_authority(), reason, datetime.now(UTC))
+    out.print(printable(f"case {id} is released"), markup=False, highlight=False)
+
+
+@kept.command("expire")
+def expire(
+    check: Annotated[bool, typer.Option("--check", help="Show what would go, and take nothing away.")] = False,
+    json: Json = False,
+) -> None:
+    """Let go of what was kept for longer than policies/retention.yaml says; each night `tower up` does."""
+    from control_tower.server import running_server, use
+
+    tower = settings()
+    use(tower)  # before anything imports Prefect
+    from control_tower.keeping.step import open_archive
+    from flows.expire_kept import expire_kept
+    from tasks.expire_kept import expiring, told
+
+    if check:
+        ledger = open_ledger(tower.ledger)
+        found = told(ledger, expiring(open_archive(tower.artifacts), ledger, datetime.now(UTC)))
+    else:
+        with running_server(tower):
+            found = expire_kept()
+    if json:
+        as_json(found.model_dump(mode="json"))
+        return
+    out.print(printable(f"{'would let' if check else 'let'} go: {found.markdown}"), markup=False, highlight=False)
+
+
+@kept.command("erase")
+def erase(
+    customer: Annotated[str, typer.Argument(help="The customer's id, as orders have it.")],
+    approver: Name,
+    reason: Why,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before.")] = False,
+    json: Json = False,
+) -> None:
+    """Strike a customer out of all that was kept and said; it can't be undone. Erase them in the shop first."""
+    from control_tower.server import running_server, use
+    from desk.run import watching
+
+    tower = settings()
+    use(tower)  # before anything imports Prefect
+    if not yes:
+        typer.confirm(f"Strike customer {customer} out for good?", abort=True, err=True)
+    proof = Token(approver, token())
+    from control_tower.pause.forgetting import forget_runs
+    from tasks.erase import erase as strike_out
+
+    with watching(f"striking {customer} out"):
+        found = strike_out(customer, proof, reason)
+    with running_server(tower):
+        forgotten = forget_runs(found.runs)
+    if json:
+        as_json(found.model_dump(mode="json") | {"forgotten_runs": forgotten})
+        return
+    told = f"{found.files:,} files, {found.rows:,} rows and {forgotten:,} paused runs; {found.instead} stands for them"
+    out.print(printable(f"erased from {told}"), markup=False, highlight=False)
