@@ -85,6 +85,14 @@ class CapReached(NoAuthority):
     """What was approved would go over a cap. Nothing was done, and the ruling is void."""
 
 
+class ByHand(TowerError):
+    """A lane stands below the rung on which hands move. Nothing was done: whoever approved it does it by hand."""
+
+
+class NotEarned(TowerError):
+    """A lane has not earned the rung that it was to be promoted to; says what it lacks."""
+
+
 class HandsStopped(TowerError):
     """A breaker stopped a lane's hands. Nothing was done; it goes on when a person closes the breaker."""
 

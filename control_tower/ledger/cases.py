@@ -172,12 +172,16 @@ def _undecided(row: CaseRow, undecided: Container[tuple[str, str]]) -> bool:
 
 
 def record_proposals(
-    ledger: Ledger, cases: Iterable[str], proposals: Sequence[Proposal], now: datetime
+    ledger: Ledger,
+    cases: Iterable[str],
+    proposals: Sequence[Proposal],
+    now: datetime,
+    gone: str = "what it rested on has changed",
 ) -> tuple[Proposal, ...]:
     """Write down what these cases propose now; returns the proposals that wait for a person.
 
     A waiting proposal of one of the cases that was not proposed again is withdrawn: what it rested
-    on, its amount or its policy has changed.
+    on, its amount or its policy has changed, or whatever else `gone` says.
     """
     by_case: dict[str, set[str]] = {case: set() for case in cases}
     for proposal in proposals:
@@ -192,7 +196,7 @@ def record_proposals(
                 known.add(row.digest)
                 if row.digest not in by_case[row.case_id]:
                     if row.standing == "waiting":
-                        row.standing, row.detail = "withdrawn", "what it rested on has changed"
+                        row.standing, row.detail = "withdrawn", gone
                 elif row.standing == "withdrawn":
                     row.standing, row.detail, row.flow_run_id = "waiting", "", None
                 elif row.standing == "void":
@@ -227,7 +231,7 @@ def paused_as(ledger: Ledger, runs: Mapping[str, str | None]) -> None:
 
 
 def settle_proposal(ledger: Ledger, digest: str, standing: str, detail: str, now: datetime) -> None:
-    """Write down how a proposal ended: done, refused, void."""
+    """Write down how a proposal ended: done, refused, void, by hand."""
     with ledger.write() as session:
         row = session.get_one(ProposalRow, digest)
         row.standing, row.detail = standing, detail[:1000]

@@ -126,6 +126,7 @@ class AuthorityTerms(Paper):
     written_caps: tuple[CapTerm, ...] = Field(default=(), alias="caps")
     breakers: tuple[BreakerTerm, ...] = ()
     closes_breakers: tuple[Identifier, ...] = Field(default=(), description="the roles that may close one")
+    promotes_lanes: tuple[Identifier, ...] = Field(default=(), description="the roles that may let a lane rise")
     waiting: Waiting
 
     def reasons(self, verdict: Verdict) -> dict[str, str]:
