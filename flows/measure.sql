@@ -273,4 +273,4 @@ LEFT JOIN told_cases AS c ON c.id = p.case_id
 SELECT p.digest AS unit, p.opened_at AS at, 1 AS under, p.standing = 'expired' AS over, c.lane, c.team
 FROM proposals AS p
 LEFT JOIN told_cases AS c ON c.id = p.case_id
-WHERE p.standing IN ('expired', 'approved', 'rejected', 'done', 'refused')
+WHERE p.standing IN ('expired', 'approved', 'rejected', 'done', 'refused', 'by hand')

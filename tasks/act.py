@@ -6,17 +6,18 @@ from collections.abc import Sequence
 
 from control_tower.caps import NONE, Caps
 from control_tower.clock import SYSTEM, Clock
-from control_tower.errors import HandsStopped, OutcomeUnknown, StoreError
+from control_tower.errors import ByHand, HandsStopped, OutcomeUnknown, StoreError
 from control_tower.keeping.step import step
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.authorised import Authorised
-from control_tower.ledger.effects import intend, move, new_holder, take_up
+from control_tower.ledger.effects import find_effect, intend, move, new_holder, take_up
 from control_tower.ledger.turns import turn
 from control_tower.nouns import Action, Effect, EffectState, Money, Proposal
 from control_tower.settings import settings
 from control_tower.stores import open_store
 from control_tower.stores.protocol import Standing, Store, StoreEffect
 from tasks.authority import written_authority
+from tasks.standing import below_act
 from tasks.tell import tell_of_breakers
 
 SETTLED = (EffectState.confirmed, EffectState.refused)
@@ -29,7 +30,11 @@ def act(authorised: Authorised) -> Effect:
     The intent is written first. The store is read before the first try and after it, and what it
     recorded decides; its reply does not.
 
+    A lane below the rung `act` begins nothing, however old the approval. What it sent before it fell is settled by
+    reading, and is not sent again.
+
     Raises:
+        ByHand: the lane stands below `act`; nothing was done.
         CapReached: it would go over a cap; nothing was done.
         HandsStopped: a breaker of this lane is open; nothing was done.
         OutcomeUnknown: nobody can say yet whether it happened; a later call reads the store again.
@@ -40,11 +45,27 @@ def act(authorised: Authorised) -> Effect:
         store = open_store(authorised.proposal.source, tower)
     except StoreError as fault:  # a source without hands: nothing was tried, and nothing will be
         return refuse(ledger, authorised, fault.what)
+    if why := below_act(authorised.proposal):
+        return keep_back(ledger, store, authorised, why)
     try:
         return carry_out(ledger, store, authorised, caps=written_authority().caps)
     except HandsStopped as stop:
         tell_of_breakers(ledger, tower)
         raise stop
+
+
+def keep_back(ledger: Ledger, store: Store, authorised: Authorised, why: str) -> Effect:
+    """Begin nothing; settle by reading what was sent before.
+
+    Raises:
+        ByHand: nothing was sent, so that it is for a person to do.
+    """
+    effect = find_effect(ledger, authorised.proposal.digest)
+    if effect and effect.state is EffectState.intended:
+        effect = refuse(ledger, authorised, why)  # in its turn: another run may be about to send it
+    if effect is None or (effect.state is EffectState.refused and effect.detail == why):
+        raise ByHand(why)
+    return read_again(ledger, store, authorised.proposal) or effect
 
 
 def refuse(ledger: Ledger, authorised: Authorised, why: str, clock: Clock = SYSTEM) -> Effect:
