@@ -85,10 +85,6 @@ class CapReached(NoAuthority):
     """What was approved would go over a cap. Nothing was done, and the ruling is void."""
 
 
-class ByHand(TowerError):
-    """A lane stands below the rung on which hands move. Nothing was done: whoever approved it does it by hand."""
-
-
 class NotEarned(TowerError):
     """A lane has not earned the rung that it was to be promoted to; says what it lacks."""
 

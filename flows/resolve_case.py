@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from prefect import flow
 
-from control_tower.errors import AuthorityLost, ByHand, CapReached, NoAuthority
+from control_tower.errors import AuthorityLost, CapReached, NoAuthority
 from control_tower.nouns import Verdict
 from flows.lanes import find_lane
-from tasks.act import act
+from tasks.act import ByHand, act
 from tasks.afresh import ask_anew, open_afresh
 from tasks.authorise import authorise, take_ruling, wait_on
 from tasks.look_again import look_again
@@ -44,8 +44,7 @@ def carry_out(proposal: str) -> str:
     if changed:
         return void(proposal, changed)
     try:
-        return settle(proposal, act(leave))
+        acted = act(leave)
     except CapReached as cap:
         return void(proposal, cap.what)
-    except ByHand as below:
-        return by_hand(proposal, below.what)
+    return by_hand(proposal, acted.why) if isinstance(acted, ByHand) else settle(proposal, acted)

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from control_tower.caps import NONE, Caps
 from control_tower.clock import SYSTEM, Clock
-from control_tower.errors import ByHand, HandsStopped, OutcomeUnknown, StoreError
+from control_tower.errors import HandsStopped, OutcomeUnknown, StoreError
 from control_tower.keeping.step import step
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.authorised import Authorised
 from control_tower.ledger.effects import find_effect, intend, move, new_holder, take_up
 from control_tower.ledger.turns import turn
-from control_tower.nouns import Action, Effect, EffectState, Money, Proposal
+from control_tower.nouns import Action, Effect, EffectState, Money, Noun, Proposal
 from control_tower.settings import settings
 from control_tower.stores import open_store
 from control_tower.stores.protocol import Standing, Store, StoreEffect
@@ -23,8 +23,14 @@ from tasks.tell import tell_of_breakers
 SETTLED = (EffectState.confirmed, EffectState.refused)
 
 
+class ByHand(Noun):
+    """Hands did not move, for their lane stands below `act`: whoever approved it does it by hand."""
+
+    why: str
+
+
 @step
-def act(authorised: Authorised) -> Effect:
+def act(authorised: Authorised) -> Effect | ByHand:
     """Carry out what was authorised, once, however often this is called.
 
     The intent is written first. The store is read before the first try and after it, and what it
@@ -34,7 +40,6 @@ def act(authorised: Authorised) -> Effect:
     reading, and is not sent again.
 
     Raises:
-        ByHand: the lane stands below `act`; nothing was done.
         CapReached: it would go over a cap; nothing was done.
         HandsStopped: a breaker of this lane is open; nothing was done.
         OutcomeUnknown: nobody can say yet whether it happened; a later call reads the store again.
@@ -54,17 +59,13 @@ def act(authorised: Authorised) -> Effect:
         raise stop
 
 
-def keep_back(ledger: Ledger, store: Store, authorised: Authorised, why: str) -> Effect:
-    """Begin nothing; settle by reading what was sent before.
-
-    Raises:
-        ByHand: nothing was sent, so that it is for a person to do.
-    """
+def keep_back(ledger: Ledger, store: Store, authorised: Authorised, why: str) -> Effect | ByHand:
+    """Begin nothing; settle by reading what was sent before. What was not sent is for a person to do."""
     effect = find_effect(ledger, authorised.proposal.digest)
     if effect and effect.state is EffectState.intended:
         effect = refuse(ledger, authorised, why)  # in its turn: another run may be about to send it
     if effect is None or (effect.state is EffectState.refused and effect.detail == why):
-        raise ByHand(why)
+        return ByHand(why=why)
     return read_again(ledger, store, authorised.proposal) or effect
 
 

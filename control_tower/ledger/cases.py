@@ -14,7 +14,7 @@ from control_tower.errors import NotFound
 from control_tower.ledger.database import Ledger
 from control_tower.ledger.rulings import proposal_row
 from control_tower.ledger.tables import BreakerRow, CaseRow, EffectRow, EventRow, ProposalRow, RulingRow
-from control_tower.ledger.waiting import open_again
+from control_tower.ledger.waiting import open_again, withdraw
 from control_tower.nouns import Case, Proposal
 
 BATCH = 500
@@ -196,7 +196,7 @@ def record_proposals(
                 known.add(row.digest)
                 if row.digest not in by_case[row.case_id]:
                     if row.standing == "waiting":
-                        row.standing, row.detail = "withdrawn", gone
+                        withdraw(session, row, gone, now)
                 elif row.standing == "withdrawn":
                     row.standing, row.detail, row.flow_run_id = "waiting", "", None
                 elif row.standing == "void":
@@ -266,6 +266,18 @@ def waiting_proposals(ledger: Ledger) -> list[ProposalRow]:
                 .order_by(col(ProposalRow.opened_at), col(ProposalRow.digest))
             )
         )
+
+
+def left_to_people(ledger: Ledger) -> list[ProposalRow]:
+    """Proposals of open cases that were approved and are for a person's hands, oldest first."""
+    with ledger.read() as session:
+        statement = (
+            select(ProposalRow)
+            .join(CaseRow, col(CaseRow.id) == col(ProposalRow.case_id))
+            .where(col(ProposalRow.standing) == "by hand", col(CaseRow.standing) == "open")
+            .order_by(col(ProposalRow.opened_at), col(ProposalRow.digest))
+        )
+        return list(session.scalars(statement))
 
 
 def unopened(ledger: Ledger, lane: str, shop: str) -> list[tuple[CaseRow, ProposalRow]]:

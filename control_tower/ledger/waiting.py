@@ -59,6 +59,12 @@ def reopen(ledger: Ledger, handle: str, by: Proof, why: str, now: datetime) -> s
         raise
 
 
+def withdraw(session: Session, row: ProposalRow, why: str, now: datetime) -> None:
+    """A proposal waits for nobody any more; whoever was told of its case is told so."""
+    row.standing, row.detail = "withdrawn", why
+    _note(session, row, "withdrawn", why, now)
+
+
 def withdraw_all(ledger: Ledger, lane: str, shop: str, why: str, now: datetime) -> None:
     """Withdraw every waiting proposal of one lane and shop; what a person asked to undo is none of the lane's."""
     with ledger.write() as session:
@@ -73,8 +79,7 @@ def withdraw_all(ledger: Ledger, lane: str, shop: str, why: str, now: datetime) 
             )
         )
         for row in session.scalars(statement).all():
-            row.standing, row.detail = "withdrawn", why
-            _note(session, row, "withdrawn", why, now)
+            withdraw(session, row, why, now)
 
 
 def propose_afresh(ledger: Ledger, before: str, fresh: Proposal, why: str, now: datetime) -> None:
