@@ -46,12 +46,12 @@ def act(authorised: Authorised) -> Effect | ByHand:
     """
     tower = settings()
     ledger = open_ledger(tower.ledger)
+    if why := below_act(authorised.proposal):
+        return keep_back(ledger, authorised, why)
     try:
         store = open_store(authorised.proposal.source, tower)
     except StoreError as fault:  # a source without hands: nothing was tried, and nothing will be
         return refuse(ledger, authorised, fault.what)
-    if why := below_act(authorised.proposal):
-        return keep_back(ledger, store, authorised, why)
     try:
         return carry_out(ledger, store, authorised, caps=written_authority().caps)
     except HandsStopped as stop:
@@ -59,13 +59,16 @@ def act(authorised: Authorised) -> Effect | ByHand:
         raise stop
 
 
-def keep_back(ledger: Ledger, store: Store, authorised: Authorised, why: str) -> Effect | ByHand:
+def keep_back(ledger: Ledger, authorised: Authorised, why: str) -> Effect | ByHand:
     """Begin nothing; settle by reading what was sent before. What was not sent is for a person to do."""
     effect = find_effect(ledger, authorised.proposal.digest)
     if effect and effect.state is EffectState.intended:
         effect = refuse(ledger, authorised, why)  # in its turn: another run may be about to send it
     if effect is None or (effect.state is EffectState.refused and effect.detail == why):
         return ByHand(why=why)
+    if effect.state in SETTLED:
+        return effect
+    store = open_store(authorised.proposal.source, settings())
     return read_again(ledger, store, authorised.proposal) or effect
 
 

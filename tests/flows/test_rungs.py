@@ -17,6 +17,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from sqlalchemy import select, text
 
 from control_tower.keeping.step import open_archive
+from control_tower.ledger import Ledger
 from control_tower.ledger.approvers import enrol
 from control_tower.ledger.authorised import authorise
 from control_tower.ledger.cases import find_proposal, queue
@@ -31,10 +32,13 @@ from desk.command import main
 from flows.weigh_lanes import weigh_lanes
 from policies import reader
 from policies.terms import Rung
+from tasks.act import ByHand, keep_back
 from tasks.authority import written_authority
 from tasks.backtest import backtest
 from tests.flows.conftest import AS_OF, Tower, own_tower
 from tests.flows.test_undo import asked
+from tests.ledger.books import approved
+from tests.ledger.books import proposal as proposal_of
 from tests.ledger.lanes import case, looked, ruled
 
 DAY = timedelta(days=1)
@@ -217,6 +221,13 @@ def test_what_was_meant_and_never_sent_is_left_to_a_person(recommending: Any) ->
     wake(tower, proposal)
     assert standing_of(tower, proposal) == "by hand"
     assert find_effect(tower.ledger, proposal.digest).state is EffectState.refused
+
+
+def test_a_source_without_hands_needs_none_where_a_person_does_it(tmp_path: Path) -> None:
+    book = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    leave = approved(book, proposal_of("1001", source="folder:/no/hands"))
+    assert keep_back(book, leave, "it stands on recommend") == ByHand(why="it stands on recommend")
+    assert find_effect(book, leave.proposal.digest) is None
 
 
 @pytest.mark.parametrize("rung", list(Rung))
