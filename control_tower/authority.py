@@ -110,6 +110,14 @@ class Authority(Protocol):
         """
         ...
 
+    def may_promote_lanes(self, person: Person, now: datetime) -> None:
+        """Leave to let a lane rise to its next rung.
+
+        Raises:
+            NoAuthority: they may not.
+        """
+        ...
+
     def may_reject(
         self, person: Person, proposal: Proposal, people: Callable[[str], Person | None], now: datetime
     ) -> Grant:

@@ -85,6 +85,10 @@ class CapReached(NoAuthority):
     """What was approved would go over a cap. Nothing was done, and the ruling is void."""
 
 
+class NotEarned(TowerError):
+    """A lane has not earned the rung that it was to be promoted to; says what it lacks."""
+
+
 class HandsStopped(TowerError):
     """A breaker stopped a lane's hands. Nothing was done; it goes on when a person closes the breaker."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from control_tower.keeping.step import open_archive
 from control_tower.ledger import open_ledger
-from control_tower.ledger.cases import Dossier, dossier, queue, waiting_proposals
+from control_tower.ledger.cases import Dossier, dossier, left_to_people, queue, waiting_proposals
 from control_tower.ledger.effects import alarms, list_effects
 from control_tower.ledger.tables import CaseRow, ProposalRow
 from control_tower.nouns import Case, Effect, Money, Proposal
@@ -25,11 +25,11 @@ def _proposal(row: ProposalRow) -> Proposal:
 
 
 def show_queue(limit: int, *, json: bool) -> None:
-    """Open cases by priority with the proposals that wait on each."""
+    """Open cases by priority with the proposals that wait on each, or that were approved and are left to a person."""
     ledger = open_ledger(settings().ledger)
     cases, waiting = queue(ledger), waiting_proposals(ledger)
     by_case: dict[str, list[ProposalRow]] = {}
-    for row in waiting:
+    for row in (*waiting, *left_to_people(ledger)):
         by_case.setdefault(row.case_id, []).append(row)
     if json:
         as_json(
@@ -55,7 +55,7 @@ def show_queue(limit: int, *, json: bool) -> None:
                 case.title,
                 _money(case),
                 f"{case.due_at:%Y-%m-%d %H:%M}",
-                "\n".join(f"{_proposal(row).action} {row.digest[:12]}" for row in by_case.get(case.id, [])[:5]) or "-",
+                "\n".join(_asked(row) for row in by_case.get(case.id, [])[:5]) or "-",
             )
             for case in cases[:limit]
         ],
@@ -63,6 +63,11 @@ def show_queue(limit: int, *, json: bool) -> None:
     )
     if waiting:
         out.print("tower approve ID --as NAME   or   tower reject ID --as NAME --reason WHY", highlight=False)
+
+
+def _asked(row: ProposalRow) -> str:
+    left = " by hand" if row.standing == "by hand" else ""
+    return f"{_proposal(row).action} {row.digest[:12]}{left}"
 
 
 def _waiting(row: ProposalRow) -> dict[str, object]:

@@ -25,6 +25,7 @@ from desk.audit_commands import audits
 from desk.breakers import breakers
 from desk.kept import kept
 from desk.model_commands import models
+from desk.rungs import rungs
 from desk.slack_desk.command import slack
 from desk.token import token
 
@@ -39,6 +40,7 @@ contracts = typer.Typer(help="Test the data contracts, or show them as pages.", 
 policies = typer.Typer(help="Lint, test, explain and backtest what the business decided.", no_args_is_help=True)
 app.add_typer(approvers, name="approver")
 app.add_typer(breakers, name="breaker")
+app.add_typer(rungs, name="rungs")
 app.add_typer(contracts, name="contract")
 app.add_typer(kept, name="kept")
 app.add_typer(audits, name="audit")

@@ -20,6 +20,7 @@ from control_tower.settings import settings
 from control_tower.stores.protocol import undoing
 from desk.show import as_json, out, printable
 from tasks.authority import in_minor_units, written_authority
+from tasks.standing import below_act
 
 
 def rule_on(
@@ -119,10 +120,12 @@ def chosen(ids: Sequence[str], action: str | None, up_to: str | None) -> list[Pr
 
 
 def what_is_approved(handle: str) -> str:
-    """The action, the amount and the order, and whether it can be taken back: what a person reads before a yes."""
+    """The action, the amount and the order, whether it can be taken back, and who does it: read before a yes."""
     asked = Proposal.model_validate(find_proposal(open_ledger(settings().ledger), handle).body)
     money = f" {asked.money}" if asked.money else ""
-    return f"{asked.action}{money}, order {asked.order_id}. {undoing(asked.action)}"
+    said = f"{asked.action}{money}, order {asked.order_id}. {undoing(asked.action)}"
+    why = below_act(asked)
+    return f"{said} {why}." if why else said
 
 
 def total(proposals: Sequence[Proposal]) -> str:

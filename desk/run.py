@@ -114,7 +114,9 @@ def _show(found: LaneReport) -> None:
             [(action, f"{count:,}") for action, count in found.advice.items()],
             right=("count",),
         )
-    if found.dry_run:
+    if found.rung == "observe":
+        out.print(f"{found.lane} stands on observe: nothing was opened, and nobody was asked or told")
+    elif found.dry_run:
         out.print("a dry run: nothing was opened")
     elif found.looked_back:
         out.print("a look back: a newer view of this shop is in the book, so nothing was opened or closed")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from control_tower.settings import settings
 from control_tower.traces import tell as told_of
-from policies import policy
+from policies.terms import Rung
 from tasks.advise import advise
 from tasks.ask import ask
 from tasks.detect import detect
@@ -22,6 +22,8 @@ from tasks.recommend import recommend
 from tasks.report import LaneReport, report
 from tasks.score import score
 from tasks.shadow import shadow
+from tasks.stand_down import stand_down
+from tasks.standing import rules_as_earned
 from tasks.tell import breaches_told, tell
 from tasks.validate import validate
 
@@ -29,6 +31,7 @@ from tasks.validate import validate
 def look(lane: Lane, source: str, mapping: str | None, as_of: datetime | None, dry_run: bool) -> LaneReport:
     """Gather, validate, detect, judge and score; then, unless it is a dry run, open cases, ask and tell.
 
+    A lane that stands on `observe` stops there, too: it opens nothing, and asks and tells nobody.
     Where a model is configured, it prepares what people are shown; what was found and proposed is settled before.
 
     Args:
@@ -38,7 +41,7 @@ def look(lane: Lane, source: str, mapping: str | None, as_of: datetime | None, d
         dry_run: find, score and report; open nothing.
     """
     moment = (as_of or datetime.now(UTC)).astimezone(UTC)
-    rules = policy(lane.name, moment)
+    rules = rules_as_earned(lane.name, moment)
     told_of(flow=f"watch-{lane.name}", lane=lane.name, source=source.partition(":")[0], policy=rules.reference)
     with breaches_told(lane.name, source, moment):
         accepted = validate(gather(source, mapping, lane.tables, moment, live=as_of is None))
@@ -51,15 +54,19 @@ def look(lane: Lane, source: str, mapping: str | None, as_of: datetime | None, d
     scored = score(findings, facts, rules, accepted)
     recommended = recommend(findings, facts, rules)
     advised = advise(findings, facts, rules, accepted) if any(rule.advise for rule in rules.rules) else None
+    counted = (lane.name, accepted, findings, recommended, rules.kinds, rules.rung)
     if dry_run:
-        return report(lane.name, accepted, findings, recommended, rules.kinds, advised=advised)
+        return report(*counted, advised=advised, dry_run=True)
     note_look(lane.name, source, accepted)
+    if rules.rung is Rung.observe:
+        stand_down(lane.name, accepted.shop.id)
+        return report(*counted, advised=advised)
     linked = link(scored, accepted) if lane.linked else None
     cases = form_cases(scored, findings, facts, rules, accepted, advised, linked)
     proposals = form_proposals(recommended, cases, rules, source, mapping, accepted, replay=as_of is not None)
-    opened = open_cases(lane.name, cases, proposals, findings, accepted)
+    opened = open_cases(lane.name, cases, proposals, findings, accepted, rules.rung)
     if settings().model:
         prepare(lane.name, accepted.shop.id)
     ask(lane.name, accepted.shop.id)
     tell(lane.name, accepted, opened)
-    return report(lane.name, accepted, findings, recommended, rules.kinds, opened, advised)
+    return report(*counted, opened, advised)

@@ -7,12 +7,12 @@ from prefect import flow
 from control_tower.errors import AuthorityLost, CapReached, NoAuthority
 from control_tower.nouns import Verdict
 from flows.lanes import find_lane
-from tasks.act import act
+from tasks.act import ByHand, act
 from tasks.afresh import ask_anew, open_afresh
 from tasks.authorise import authorise, take_ruling, wait_on
 from tasks.follow import follow
 from tasks.look_again import look_again
-from tasks.settle import reject, settle, void
+from tasks.settle import by_hand, reject, settle, void
 from tasks.tell import tell_case
 
 
@@ -33,7 +33,7 @@ def resolve_case(proposal: str) -> str:
 
 
 def carry_out(proposal: str) -> str:
-    """What an approval leads to: one effect, or a void ruling when the evidence has changed; a question asked anew."""
+    """What an approval leads to: one effect; none below the rung `act`; a void ruling when the evidence changed."""
     try:
         leave = authorise(proposal)
     except AuthorityLost as lost:
@@ -46,6 +46,7 @@ def carry_out(proposal: str) -> str:
     if changed:
         return void(proposal, changed)
     try:
-        return settle(proposal, act(leave))
+        acted = act(leave)
     except CapReached as cap:
         return void(proposal, cap.what)
+    return by_hand(proposal, acted.why) if isinstance(acted, ByHand) else settle(proposal, acted)

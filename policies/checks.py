@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
 from functools import partial
 
 from control_tower.errors import PolicyError, nearest
@@ -11,6 +12,7 @@ from control_tower.nouns import Action
 from policies.cells import written_out
 from policies.document import Document, Policy, expressions_of
 from policies.expressions import RESERVED, Expression
+from policies.rungs import easier_than_staying
 from policies.sentences import slots
 from policies.terms import Advised, Cell, Fact, Remedy, Rule, Situation, Table
 from policies.verdict import check_value, within
@@ -53,6 +55,7 @@ def _policy(policy: Policy) -> Iterator[Fault]:
             yield from _same_facts(policy, document, earlier)
         earlier |= {name: kind for document in documents for name, kind in document.concluded.items()}
     yield from _lists(policy)
+    yield from _rungs(policy)
     for number, offer in enumerate(policy.propose):
         yield from _remedy(policy, offer, ("propose", number))
         yield from _known(("propose", number, "score_at_least"), offer.score_at_least, policy.thresholds, "threshold")
@@ -63,6 +66,14 @@ def _lists(policy: Policy) -> Iterator[Fault]:
         yield from _fact(policy, ("lists", number, "fact"), listing.fact, "text")
         for nth, kind in enumerate(listing.kinds):
             yield from _known(("lists", number, "kinds", nth), kind, policy.kinds, "kind")
+
+
+def _rungs(policy: Policy) -> Iterator[Fault]:
+    """A lane that has just risen must not fall by the same record."""
+    day = datetime.combine(policy.in_force.since, time(), UTC)
+    for name, record in easier_than_staying(policy.rungs, day):
+        what = f"promotion is easier than staying: with {record}, a lane would rise and fall"
+        yield Fault(("rungs", "promote", name), what, f"as strict as rungs.stay.{name}, or stricter")
 
 
 def _same_facts(policy: Policy, document: Document, earlier: Mapping[str, str]) -> Iterator[Fault]:

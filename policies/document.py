@@ -12,6 +12,7 @@ from control_tower.errors import PolicyError, nearest
 from control_tower.nouns import digest_of
 from policies.cells import written_out
 from policies.expressions import Expression, parse, parse_number
+from policies.rungs import Rungs, lower
 from policies.terms import (
     Accepted,
     Band,
@@ -123,7 +124,8 @@ class Entitlement(Document):
 class Policy(Document):
     """What the business decided about one lane, in one version."""
 
-    rung: Rung
+    rung: Rung = Field(description="the highest that its owner allows; a lane may stand lower, and never higher")
+    rungs: Rungs
     subject: Identifier = Field(default="order_id", description="the fact that names what a finding is about")
     entitlements: Entitled | None = None
     calendar: Calendar
@@ -181,6 +183,17 @@ class Policy(Document):
             if rule.kind == kind:
                 return rule
         raise PolicyError(f"there is no kind {kind!r}", where=self.reference, remedy=nearest(kind, self.kinds))
+
+    def standing_on(self, rung: Rung) -> Policy:
+        """The same policy, for a lane that stands on a rung: that one, and never above what the owner allows."""
+        stands = lower(self.rung, rung)
+        return self if stands is self.rung else self.on(stands)
+
+    def on(self, rung: Rung) -> Policy:
+        """The same policy on another rung, whatever the owner allows."""
+        other = self.model_copy(update={"rung": rung})
+        other.__dict__.pop("digest", None)  # a copy takes along what was worked out before
+        return other
 
     def thresholds_on(self, as_of: date | None = None) -> dict[str, float]:
         """The value of each threshold in force on a day; on the day the policy was read for when left out."""

@@ -28,7 +28,13 @@ class Term(Noun):
 
 
 class Rung(StrEnum):
-    """How far a lane may go by itself. On every rung a refund, a reship and a hold wait for a person."""
+    """How far a lane may go. On every rung a refund, a reship and a hold wait for a person's ruling.
+
+    `observe`: it looks, judges, keeps and is measured; it opens no case, and asks and tells nobody.
+    `route`: it opens cases and tells their owners; it proposes nothing.
+    `recommend`: it proposes, and a person rules; what is approved that person does, and the tower's hands do not move.
+    `act`: the tower's hands carry out what a person has approved.
+    """
 
     observe = "observe"
     route = "route"

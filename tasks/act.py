@@ -10,25 +10,35 @@ from control_tower.errors import HandsStopped, OutcomeUnknown, StoreError
 from control_tower.keeping.step import step
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.authorised import Authorised
-from control_tower.ledger.effects import intend, move, new_holder, take_up
+from control_tower.ledger.effects import find_effect, intend, move, new_holder, take_up
 from control_tower.ledger.turns import turn
-from control_tower.nouns import Action, Effect, EffectState, Money, Proposal
+from control_tower.nouns import Action, Effect, EffectState, Money, Noun, Proposal
 from control_tower.settings import settings
 from control_tower.stores import open_store
 from control_tower.stores.protocol import Standing, Store, StoreEffect
 from control_tower.traces import span, tell
 from tasks.authority import written_authority
+from tasks.standing import below_act
 from tasks.tell import tell_of_breakers
 
 SETTLED = (EffectState.confirmed, EffectState.refused)
 
 
+class ByHand(Noun):
+    """Hands did not move, for their lane stands below `act`: whoever approved it does it by hand."""
+
+    why: str
+
+
 @step(touches="the store")
-def act(authorised: Authorised) -> Effect:
+def act(authorised: Authorised) -> Effect | ByHand:
     """Carry out what was authorised, once, however often this is called.
 
     The intent is written first. The store is read before the first try and after it, and what it
     recorded decides; its reply does not.
+
+    A lane below the rung `act` begins nothing, however old the approval. What it sent before it fell is settled by
+    reading, and is not sent again.
 
     Raises:
         CapReached: it would go over a cap; nothing was done.
@@ -37,6 +47,8 @@ def act(authorised: Authorised) -> Effect:
     """
     tower = settings()
     ledger = open_ledger(tower.ledger)
+    if why := below_act(authorised.proposal):
+        return keep_back(ledger, authorised, why)
     try:
         store = open_store(authorised.proposal.source, tower)
     except StoreError as fault:  # a source without hands: nothing was tried, and nothing will be
@@ -46,6 +58,19 @@ def act(authorised: Authorised) -> Effect:
     except HandsStopped as stop:
         tell_of_breakers(ledger, tower)
         raise stop
+
+
+def keep_back(ledger: Ledger, authorised: Authorised, why: str) -> Effect | ByHand:
+    """Begin nothing; settle by reading what was sent before. What was not sent is for a person to do."""
+    effect = find_effect(ledger, authorised.proposal.digest)
+    if effect and effect.state is EffectState.intended:
+        effect = refuse(ledger, authorised, why)  # in its turn: another run may be about to send it
+    if effect is None or (effect.state is EffectState.refused and effect.detail == why):
+        return ByHand(why=why)
+    if effect.state in SETTLED:
+        return effect
+    store = open_store(authorised.proposal.source, settings())
+    return read_again(ledger, store, authorised.proposal) or effect
 
 
 def refuse(ledger: Ledger, authorised: Authorised, why: str, clock: Clock = SYSTEM) -> Effect:

@@ -17,6 +17,7 @@ from control_tower.stores import open_store
 from control_tower.stores.protocol import Standing
 from control_tower.traces import traced
 from policies import policy
+from policies.terms import Rung
 from tasks.detect import detect
 from tasks.entitle import entitle
 from tasks.gather import gather
@@ -48,7 +49,8 @@ def look_again(leave: Authorised, watched: Lane) -> Looked:
     if proposal.undoes:
         return Looked(_undone_meanwhile(proposal))
     moment = proposal.as_of or datetime.now(UTC)
-    rules = policy(proposal.lane, moment)
+    # What has changed is asked here; on which rung the lane stands, the hands ask last of all.
+    rules = policy(proposal.lane, moment).on(Rung.act)
     if rules.reference != proposal.policy:
         return Looked(f"the policy in force is {rules.reference}, not {proposal.policy}")
     live, only = proposal.as_of is None, () if watched.whole else (proposal.order_id,)

@@ -30,6 +30,7 @@ from control_tower.nouns import (
 from control_tower.settings import settings
 from policies import Policy
 from policies.measures import Holdout, measures
+from policies.terms import Rung
 from tasks.neighbourhood import Neighbourhoods, linked_of
 from tasks.validate import Accepted
 
@@ -263,13 +264,18 @@ def _buyers(orders: set[str], accepted: Accepted) -> dict[str, str]:
 
 
 @step(touches="the ledger")
-def open_cases(lane: str, cases: Nouns[Case], proposals: Nouns[Proposal], findings: Kept, accepted: Accepted) -> Opened:
+def open_cases(
+    lane: str, cases: Nouns[Case], proposals: Nouns[Proposal], findings: Kept, accepted: Accepted, rung: Rung
+) -> Opened:
     """Bring the book to what was found: open, append, close, and put proposals before people.
 
     A case whose cause can't be told any more is not gone: it stays as it is.
 
     A run that looks further back than the newest one changes nothing: yesterday's view can't close
     or open today's cases.
+
+    Args:
+        rung: the one that the lane stands on; below `recommend`, what waited for a person is withdrawn.
     """
     ledger = open_ledger(settings().ledger)
     newest = newest_view(ledger, lane, accepted.shop.id)
@@ -280,5 +286,6 @@ def open_cases(lane: str, cases: Nouns[Case], proposals: Nouns[Proposal], findin
     unknown = found.loc[found["answer"] == "unknown", ["subject", "kind"]]
     undecided = set(unknown.itertuples(index=False, name=None))
     changes = record_cases(ledger, lane, accepted.shop.id, cases.items, undecided, now)
-    record_proposals(ledger, [case.id for case in cases], proposals.items, now)
+    gone = f"{lane} stands on {rung}, and proposes nothing" if rung is Rung.route else "what it rested on has changed"
+    record_proposals(ledger, [case.id for case in cases], proposals.items, now, gone)
     return Opened(opened=changes.opened, updated=changes.updated, closed=changes.closed, same=changes.same)

@@ -11,6 +11,7 @@ from control_tower.keeping import Kept
 from control_tower.keeping.step import flow_run_id, open_archive, step
 from control_tower.nouns import Noun
 from control_tower.settings import settings
+from policies.terms import Rung
 from tasks.open_cases import Opened
 from tasks.validate import Accepted
 
@@ -51,6 +52,7 @@ class LaneReport(Noun):
     cases: Counts
     proposals: dict[str, Proposed]
     advice: dict[str, int] = Field(default={}, description="how many of each measure")
+    rung: Rung = Field(description="the one that the lane stood on")
     run_id: str
     absent: tuple[str, ...] = ()
     """Tables that the lane reads and the source does not have: what rests on them is unknown."""
@@ -73,8 +75,10 @@ def report(
     findings: Kept,
     proposed: Kept,
     kinds: Sequence[str],
+    rung: Rung,
     opened: Opened | None = None,
     advised: Kept | None = None,
+    dry_run: bool = False,
 ) -> LaneReport:
     """Count it all up; every kind of the policy is there, found or not."""
     archive = open_archive(settings().artifacts)
@@ -100,10 +104,11 @@ def report(
             for action, rows in recommended.groupby("action")
         },
         advice=_by_action(archive.frame(advised, ["action"])["action"]) if advised else {},
+        rung=rung,
         run_id=flow_run_id(),
         absent=accepted.absent,
         untold=accepted.untold,
-        dry_run=opened is None,
+        dry_run=dry_run,
         looked_back=bool(opened and opened.looked_back),
     )
 

@@ -43,8 +43,19 @@ def reject(proposal: str) -> str:
 
 
 @step(touches="the ledger")
+def by_hand(proposal: str, why: str) -> str:
+    """A person approved it, and the lane has no hands: whoever approved it does it, and the book says so."""
+    settle_proposal(open_ledger(settings().ledger), proposal, "by hand", why, datetime.now(UTC))
+    return f"by hand: {why}"
+
+
+@step(touches="the ledger")
 def void(proposal: str, changed: str) -> str:
-    """Void the ruling: what it rested on has changed."""
+    """Void the ruling: what it rested on has changed. What was left to a person's hands stays theirs."""
+    ledger = open_ledger(settings().ledger)
+    row = find_proposal(ledger, proposal)
+    if row.standing == "by hand":
+        return f"by hand: {row.detail}"
     said = f"the ruling is void: {changed}"
-    settle_proposal(open_ledger(settings().ledger), proposal, "void", said, datetime.now(UTC))
+    settle_proposal(ledger, proposal, "void", said, datetime.now(UTC))
     return said

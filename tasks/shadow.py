@@ -83,9 +83,9 @@ def on_trial(policy: Policy, day: date) -> Iterator[tuple[str, Policy | PolicyEr
 
 
 def _beside(policy: Policy, document: Document) -> Iterator[tuple[str, Policy]]:
-    """The lane's policy by a version of its own, or of what it reads; none by anything else."""
+    """The lane's policy by a version of its own, or of what it reads; none by anything else, and on no higher rung."""
     if isinstance(document, Policy) and document.id == policy.id:
-        yield document.reference, document
+        yield document.reference, document.standing_on(policy.rung)
     elif isinstance(document, Entitlement) and (document.extends or document.id) in policy.bound:
         yield document.reference, in_place_of(policy, document)
 

@@ -14,7 +14,7 @@ from control_tower.errors import NotFound
 from control_tower.ledger.database import Ledger
 from control_tower.ledger.rulings import proposal_row
 from control_tower.ledger.tables import BreakerRow, CaseRow, EffectRow, EventRow, ProposalRow, RulingRow
-from control_tower.ledger.waiting import open_again
+from control_tower.ledger.waiting import open_again, withdraw
 from control_tower.nouns import Case, Proposal
 
 BATCH = 500
@@ -172,12 +172,16 @@ def _undecided(row: CaseRow, undecided: Container[tuple[str, str]]) -> bool:
 
 
 def record_proposals(
-    ledger: Ledger, cases: Iterable[str], proposals: Sequence[Proposal], now: datetime
+    ledger: Ledger,
+    cases: Iterable[str],
+    proposals: Sequence[Proposal],
+    now: datetime,
+    gone: str = "what it rested on has changed",
 ) -> tuple[Proposal, ...]:
     """Write down what these cases propose now; returns the proposals that wait for a person.
 
     A waiting proposal of one of the cases that was not proposed again is withdrawn: what it rested
-    on, its amount or its policy has changed.
+    on, its amount or its policy has changed, or whatever else `gone` says.
     """
     by_case: dict[str, set[str]] = {case: set() for case in cases}
     for proposal in proposals:
@@ -192,7 +196,7 @@ def record_proposals(
                 known.add(row.digest)
                 if row.digest not in by_case[row.case_id]:
                     if row.standing == "waiting":
-                        row.standing, row.detail = "withdrawn", "what it rested on has changed"
+                        withdraw(session, row, gone, now)
                 elif row.standing == "withdrawn":
                     row.standing, row.detail, row.flow_run_id = "waiting", "", None
                 elif row.standing == "void":
@@ -227,7 +231,7 @@ def paused_as(ledger: Ledger, runs: Mapping[str, str | None]) -> None:
 
 
 def settle_proposal(ledger: Ledger, digest: str, standing: str, detail: str, now: datetime) -> None:
-    """Write down how a proposal ended: done, refused, void."""
+    """Write down how a proposal ended: done, refused, void, by hand."""
     with ledger.write() as session:
         row = session.get_one(ProposalRow, digest)
         row.standing, row.detail = standing, detail[:1000]
@@ -262,6 +266,18 @@ def waiting_proposals(ledger: Ledger) -> list[ProposalRow]:
                 .order_by(col(ProposalRow.opened_at), col(ProposalRow.digest))
             )
         )
+
+
+def left_to_people(ledger: Ledger) -> list[ProposalRow]:
+    """Proposals of open cases that were approved and are for a person's hands, oldest first."""
+    with ledger.read() as session:
+        statement = (
+            select(ProposalRow)
+            .join(CaseRow, col(CaseRow.id) == col(ProposalRow.case_id))
+            .where(col(ProposalRow.standing) == "by hand", col(CaseRow.standing) == "open")
+            .order_by(col(ProposalRow.opened_at), col(ProposalRow.digest))
+        )
+        return list(session.scalars(statement))
 
 
 def unopened(ledger: Ledger, lane: str, shop: str) -> list[tuple[CaseRow, ProposalRow]]:

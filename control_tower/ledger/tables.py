@@ -48,7 +48,8 @@ class ProposalRow(SQLModel, table=True):
     digest: str = Field(primary_key=True)
     case_id: str = Field(index=True)
     order_id: str = Field(index=True)
-    standing: str = Field(index=True)  # waiting | approved | rejected | void | withdrawn | done | refused
+    # waiting | approved | rejected | void | withdrawn | expired | done | refused | by hand
+    standing: str = Field(index=True)
     detail: str = ""
     flow_run_id: str | None = None
     undoes: str = ""  # the key of the effect that it takes back, where a person asked for that
@@ -149,8 +150,20 @@ class BreakerRow(SQLModel, table=True):
     closed_why: str = ""
 
 
+class RungRow(SQLModel, table=True):
+    """One time that a lane came to stand on a rung; rows are only added, and the newest of a lane counts."""
+
+    __tablename__ = "rungs"
+    id: int | None = Field(default=None, primary_key=True)
+    lane: str = Field(index=True)
+    rung: str  # observe | route | recommend | act
+    why: str
+    by: str = ""  # empty: it fell by itself
+    at: datetime = Field(sa_column=_moment())
+
+
 class EventRow(SQLModel, table=True):
-    """What happened to a case, a proposal or an effect, in order; rows are only added."""
+    """What happened to a case, a proposal, an effect or a lane, in order; rows are only added."""
 
     __tablename__ = "events"
     id: int | None = Field(default=None, primary_key=True)
@@ -237,6 +250,7 @@ _ROWS: tuple[Any, ...] = (
     ApproverRow,
     EffectRow,
     BreakerRow,
+    RungRow,
     EventRow,
     ChainRow,
     LookRow,

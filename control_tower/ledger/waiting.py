@@ -1,4 +1,4 @@
-"""What becomes of a proposal while it waits: asked again, reminded of, escalated, expired."""
+"""What becomes of a proposal while it waits: asked again, reminded of, escalated, expired, withdrawn."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from control_tower.errors import LedgerError, NotProved
 from control_tower.ledger.database import Ledger, changed
 from control_tower.ledger.proofs import Proof, proved, wrong
 from control_tower.ledger.rulings import proposal_row
-from control_tower.ledger.tables import EventRow, ProposalRow, RulingRow
+from control_tower.ledger.tables import CaseRow, EventRow, ProposalRow, RulingRow
 from control_tower.nouns import Proposal
 
 BATCH = 1000
@@ -57,6 +57,29 @@ def reopen(ledger: Ledger, handle: str, by: Proof, why: str, now: datetime) -> s
     except NotProved:
         wrong(ledger, by, now)
         raise
+
+
+def withdraw(session: Session, row: ProposalRow, why: str, now: datetime) -> None:
+    """A proposal waits for nobody any more; whoever was told of its case is told so."""
+    row.standing, row.detail = "withdrawn", why
+    _note(session, row, "withdrawn", why, now)
+
+
+def withdraw_all(ledger: Ledger, lane: str, shop: str, why: str, now: datetime) -> None:
+    """Withdraw every waiting proposal of one lane and shop; what a person asked to undo is none of the lane's."""
+    with ledger.write() as session:
+        statement = (
+            select(ProposalRow)
+            .join(CaseRow, col(ProposalRow.case_id) == col(CaseRow.id))
+            .where(
+                col(CaseRow.lane) == lane,
+                col(CaseRow.shop) == shop,
+                col(ProposalRow.standing) == "waiting",
+                col(ProposalRow.undoes) == "",
+            )
+        )
+        for row in session.scalars(statement).all():
+            withdraw(session, row, why, now)
 
 
 def propose_afresh(ledger: Ledger, before: str, fresh: Proposal, why: str, now: datetime) -> None:

@@ -36,6 +36,7 @@ def _roles(written: AuthorityTerms) -> Iterator[Fault]:
     named += [(("on_call", role), role) for role in written.on_call]
     named += [(("closes_breakers", at), role) for at, role in enumerate(written.closes_breakers)]
     named += [(("keepers", at), role) for at, role in enumerate(written.keepers)]
+    named += [(("promotes_lanes", at), role) for at, role in enumerate(written.promotes_lanes)]
     named += [
         (("roles", name, "escalates_to"), role.escalates_to)
         for name, role in written.roles.items()

@@ -129,6 +129,7 @@ class AuthorityTerms(Paper):
     keepers: tuple[Identifier, ...] = Field(
         default=(), description="the roles that may hold what was kept, release it, and erase a person from it"
     )
+    promotes_lanes: tuple[Identifier, ...] = Field(default=(), description="the roles that may let a lane rise")
     waiting: Waiting
 
     def reasons(self, verdict: Verdict) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from control_tower.authority import Grant, Person, Spent
@@ -69,10 +69,15 @@ class WrittenAuthority(AuthorityTerms):
         Raises:
             NoAuthority: they may not.
         """
-        self._in_force(now)
-        if not set(person.roles) & set(self.closes_breakers):
-            may = " or ".join(self.closes_breakers)
-            raise NoAuthority(f"{person.name} may not close a breaker", where=self.reference, remedy=f"ask {may}")
+        self._one_of(self.closes_breakers, person, "close a breaker", now)
+
+    def may_promote_lanes(self, person: Person, now: datetime) -> None:
+        """Leave to let a lane rise to its next rung; a role that was lent does not do.
+
+        Raises:
+            NoAuthority: they may not.
+        """
+        self._one_of(self.promotes_lanes, person, "promote a lane", now)
 
     def may_keep(self, person: Person, now: datetime) -> None:
         """Leave to hold what was kept, to release it, and to erase a person from it; a lent role does not do.
@@ -117,6 +122,12 @@ class WrittenAuthority(AuthorityTerms):
             if delegation.taker == person.name and delegation.holds(day) and delegation.giver != person.name:
                 giver = people(delegation.giver)
                 yield from ((role, delegation) for role in delegation.roles if giver and role in giver.roles)
+
+    def _one_of(self, roles: Sequence[str], person: Person, what: str, now: datetime) -> None:
+        self._in_force(now)
+        if not set(person.roles) & set(roles):
+            remedy = f"ask {' or '.join(roles)}" if roles else f"no role may: {self.owner} owns authority.yaml"
+            raise NoAuthority(f"{person.name} may not {what}", where=self.reference, remedy=remedy)
 
     def _in_force(self, now: datetime) -> None:
         if not self.in_force.covers(self.day(now)):

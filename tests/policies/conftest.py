@@ -16,6 +16,11 @@ version: 3
 owner: head of shop
 in_force: {from: 2026-01-01, until: 2026-12-31}
 rung: recommend
+rungs:
+  starts_at: recommend
+  window: 28 days
+  promote: {looks: 100, cases: 10, rulings: 20, agreement: 0.9, reversals: 0.02, breaches: 1, overdue: 0.2}
+  stay: {judged_on: 10, agreement: 0.6, reversals: 0.1, breaches: 3, overdue: 0.5}
 calendar: {cut_off: "14:00", hours: {from: "09:00", to: "18:00"}}
 due: {sev1: 30 minutes, sev2: 2 hours, sev3: 1 business day}
 urgency: {sev1: 4, sev2: 2, sev3: 1, doubles_every_hours: 24, at_most: 8, loss_when_unknown: 10000}

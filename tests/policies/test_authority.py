@@ -152,6 +152,7 @@ def lent(*lines: str) -> tuple[str, str]:
     ("change", "said"),
     [
         (("escalates_to: lead}", "escalates_to: leed}"), "there is no role 'leed'.*lead"),
+        (("promotes_lanes: [lead,", "promotes_lanes: [leed,"), "there is no role 'leed'.*lead"),
         (("role: lead, action: hold", "role: approver, action: hold"), "approver has two limits for a hold"),
         (("the money}", "the money, escalates_to: approver}"), "goes in a circle"),
         (("a_day: {EUR: 1000000", "a_day: {EUR: 99999"), "less a day than for each"),

@@ -51,8 +51,8 @@ def test_every_number_and_fact_is_used(fulfilment):
     assert [name for name in fulfilment.thresholds if name not in read and name not in shown] == []
 
 
-def test_the_lane_recommends_and_a_person_rules(fulfilment):
-    assert fulfilment.rung is Rung.recommend
+def test_the_lane_acts_once_a_person_has_ruled(fulfilment):
+    assert fulfilment.rung is Rung.act
 
 
 def test_what_a_proposal_rests_on_stands_still_while_a_person_thinks(fulfilment):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from control_tower.rungs import LaneRecord
 from policies import advice, entitle, explain, judge, load, proposals
 from policies.document import Document, Entitlement, Policy
 from policies.entitlements import in_force, ruled
 from policies.examples import failing
 from policies.reader import family, files_of, names, versions
 from policies.readings import entitle_one, ruled_one
+from policies.rungs import falls, lacking
 from policies.terms import Rung
 from policies.verdict import is_missing
 from tests.policies import drawing
@@ -56,8 +59,29 @@ def test_every_kind_and_every_action_has_an_example():
         assert {action for example in policy.examples for action in example.advises} == advised
 
 
-def test_on_every_rung_money_waits_for_a_person():
-    assert {policy.rung for policy in POLICIES} <= {Rung.observe, Rung.route, Rung.recommend}
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda one: one.reference)
+@DRAWN
+@given(drawn=st.data())
+def test_on_every_rung_policy_at_most_asks_and_on_act_it_asks_what_it_asks_on_recommend(policy: Policy, drawn):
+    """What hands do is no part of a policy: a row that a person is asked about is all that any rung gives."""
+    policy = load(policy.id, AS_OF)
+    facts = entitle(policy, drawing.frame(policy, [drawn.draw(drawing.record(policy, whole=True))]), AS_OF)
+    findings = judge(policy, facts, AS_OF)
+    asked = {rung: proposals(policy.on(rung), findings, facts, AS_OF) for rung in Rung}
+    assert asked[Rung.observe].empty and asked[Rung.route].empty
+    assert asked[Rung.act].equals(asked[Rung.recommend])
+    assert all(json.loads(rests_on) for rests_on in asked[Rung.act]["rests_on"])
+
+
+def test_shipped_lanes_act_once_a_person_has_ruled_and_what_they_must_show_is_written():
+    for policy in POLICIES:
+        assert policy.rung is policy.rungs.starts_at is Rung.act
+        assert falls(Rung.act, nothing_yet(), policy.rungs) == "", "a lane that has shown nothing yet stays"
+        assert lacking(Rung.observe, nothing_yet(), policy.rungs), "and it has earned nothing"
+
+
+def nothing_yet() -> LaneRecord:
+    return LaneRecord(since=AS_OF - timedelta(days=28), until=AS_OF)
 
 
 @pytest.mark.parametrize("document", BASES, ids=lambda one: one.reference)

@@ -1,0 +1,20 @@
+"""Every hour: whether each lane still earns the rung on which it stands."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from prefect import flow
+
+from flows.lanes import lanes
+from tasks.weigh import Weighed, weigh
+
+
+@flow(name="weigh-lanes", persist_result=False)
+def weigh_lanes(now: datetime | None = None) -> Weighed:
+    """Weigh every lane once. A lane can fall here, and none can rise.
+
+    Args:
+        now: the moment to look back from; this one when left out.
+    """
+    return weigh(lanes(), now or datetime.now(UTC))
