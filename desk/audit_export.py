@@ -16,13 +16,14 @@ from sqlmodel import SQLModel, col
 
 from control_tower import __version__
 from control_tower.errors import BrokenChain
-from control_tower.keeping import Archive
+from control_tower.keeping import Address, Archive
 from control_tower.keeping.bundle import fingerprint, public_pem, signing_key, write_bundle
-from control_tower.keeping.records import Record, chain, runs
+from control_tower.keeping.records import Record, chain
 from control_tower.keeping.step import open_archive
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.cases import Dossier, dossier
 from control_tower.ledger.journal import JOURNAL
+from control_tower.ledger.letting_go import Gone, erased_files, gone_since, run_ages
 from control_tower.ledger.tables import RulingRow, VoteRow
 from control_tower.model.calls import Calls
 from control_tower.nouns import as_json as moment_in_json
@@ -42,6 +43,7 @@ class Run:
     id: str
     records: tuple[Record, ...]
     its_own: bool
+    let_go: Mapping[str, str]
 
 
 def export(handle: str, to: Path | None, *, whole: bool, json: bool) -> None:
@@ -60,7 +62,7 @@ def export(handle: str, to: Path | None, *, whole: bool, json: bool) -> None:
     key = signing_key(tower.folder)
     told = _told(ledger, held)
     kept = list(_runs(archive, ledger, held))
-    files = dict(_files(archive, held, kept, whole=whole))
+    files = dict(_files(archive, held, kept, erased_files(ledger), whole=whole))
     files["case.json"] = _json(told)
     files["case.html"] = _page(held, told, kept, fingerprint(key.public_key())).encode()
     files["README.txt"] = (resources.files("desk") / "bundle_readme.txt").read_bytes()
@@ -133,40 +135,57 @@ def _told(ledger: Ledger, held: Dossier) -> dict[str, Any]:
 def _runs(archive: Archive, ledger: Ledger, held: Dossier) -> Iterator[Run]:
     """The runs that were about the case alone, and those of its lane that formed it."""
     own = {row.flow_run_id for row in held.proposals if row.flow_run_id}
-    for id in runs(ledger):
+    let_go, gone = {age.run: age.let_go for age in run_ages(ledger)}, erased_files(ledger)
+    for id in let_go:
         records = tuple(chain(archive, id))
         if id in own:
-            yield Run(id, records, its_own=True)
-        elif any(_formed(archive, record, held.row.id) for record in records):
-            yield Run(id, records, its_own=False)
+            yield Run(id, records, True, let_go[id])
+        elif any(_formed(archive, record, held.row.id, gone) for record in records):
+            yield Run(id, records, False, let_go[id])
 
 
-def _formed(archive: Archive, record: Record, case: str) -> bool:
+def _formed(archive: Archive, record: Record, case: str, gone: Mapping[tuple[str, str], Gone]) -> bool:
     if record.step != "form-cases" or "result" not in record.outputs:
         return False
-    return any(one["id"] == case for one in archive.nouns(record.outputs["result"]))
+    shelf, digest, suffix = record.outputs["result"]
+    address = (shelf, gone[shelf, digest].instead if (shelf, digest) in gone else digest, suffix)
+    return archive.has(address) and any(one["id"] == case for one in archive.nouns(address))
 
 
-def _files(archive: Archive, held: Dossier, kept: Sequence[Run], *, whole: bool) -> Iterator[tuple[str, bytes]]:
+def _files(
+    archive: Archive, held: Dossier, kept: Sequence[Run], gone: Mapping[tuple[str, str], Gone], *, whole: bool
+) -> Iterator[tuple[str, bytes]]:
     """Records of every run; kept files of the runs that were about it alone; of the tables only its own rows."""
     for run in kept:
         yield f"runs/{run.id}.json", _json([record.model_dump(mode="json") for record in run.records])
         if not (run.its_own or whole):
             continue
         for record in run.records:
-            for shelf, digest, suffix in (*record.inputs.values(), *record.outputs.values()):
-                yield f"kept/{shelf}/{digest}.{suffix}", archive.content((shelf, digest, suffix))
-    yield from _evidence(archive, held)
+            for address in (*record.inputs.values(), *record.outputs.values()):
+                yield from _file(archive, address, gone.get(address[:2]) or gone_since(run.let_go, address[0]))
+    yield from _evidence(archive, held, gone)
 
 
-def _evidence(archive: Archive, held: Dossier) -> Iterator[tuple[str, bytes]]:
+def _file(archive: Archive, address: Address, gone: Gone | None) -> Iterator[tuple[str, bytes]]:
+    """A kept file under its digest; of one that is gone on purpose, why, and what stands in its place."""
+    shelf, digest, suffix = address
+    if gone is None or archive.has(address):
+        yield f"kept/{shelf}/{digest}.{suffix}", archive.content(address)
+        return
+    yield f"kept/{shelf}/{digest}.gone.txt", f"{gone.why}; in its place: {gone.instead or 'nothing'}\n".encode()
+    if gone.instead:
+        yield f"kept/{shelf}/{gone.instead}.{suffix}", archive.content((shelf, gone.instead, suffix))
+
+
+def _evidence(archive: Archive, held: Dossier, gone: Mapping[tuple[str, str], Gone]) -> Iterator[tuple[str, bytes]]:
     """Of each accepted table that the case was judged by, the rows of its orders."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     for contract, digest in held.case.evidence.tables.items():
-        address = ("frames", digest, "parquet")
+        struck = gone.get(("frames", digest))
+        address = ("frames", struck.instead if struck else digest, "parquet")
         try:
             table = pq.read_table(BytesIO(archive.content(address)))
         except BrokenChain as fault:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from prefect import flow
 
+from control_tower.traces import tell
 from flows.lanes import lanes
 from tasks.weigh import Weighed, weigh
 
@@ -17,4 +18,5 @@ def weigh_lanes(now: datetime | None = None) -> Weighed:
     Args:
         now: the moment to look back from; this one when left out.
     """
+    tell(flow="weigh-lanes")
     return weigh(lanes(), now or datetime.now(UTC))
