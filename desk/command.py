@@ -23,8 +23,10 @@ from control_tower.errors import (
 from desk.approvers import approvers
 from desk.audit_commands import audits
 from desk.breakers import breakers
+from desk.contract_commands import contracts
 from desk.kept import kept
 from desk.model_commands import models
+from desk.policy_commands import policies
 from desk.rungs import rungs
 from desk.slack_desk.command import slack
 from desk.token import token
@@ -36,8 +38,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-contracts = typer.Typer(help="Test the data contracts, or show them as pages.", no_args_is_help=True)
-policies = typer.Typer(help="Lint, test, explain and backtest what the business decided.", no_args_is_help=True)
 app.add_typer(approvers, name="approver")
 app.add_typer(breakers, name="breaker")
 app.add_typer(rungs, name="rungs")
@@ -296,76 +296,6 @@ def demo(
     from desk.demo import run_demo
 
     run_demo(orders, home, hostile=hostile)
-
-
-@contracts.command("test")
-def contract_test(json: Json = False) -> None:
-    """Check every contract file: its form, its rules, its columns."""
-    from desk.contracts import test
-
-    test(json=json)
-
-
-@contracts.command("docs")
-def contract_docs(
-    lane: Annotated[str, typer.Argument(help="The lane whose evidence is checked.")] = "fulfilment",
-    source: Annotated[str, typer.Option(help="shop, folder:PATH, shopify:PATH or stripe:PATH.")] = "shop",
-    mapping: Annotated[str | None, typer.Option(help="Mapping file, or the name of a shipped one.")] = None,
-    as_of: Annotated[str | None, typer.Option("--as-of", help="A moment.")] = None,
-) -> None:
-    """Write the contracts, and how the evidence stands against them, as pages."""
-    from desk.contracts import docs
-
-    docs(lane, source, mapping, as_of)
-
-
-@policies.command("lint")
-def policy_lint(
-    names: Annotated[list[str] | None, typer.Argument(help="Policies or files; all that are shipped.")] = None,
-    examples: Annotated[bool, typer.Option("--examples", help="Show each counterexample as an example.")] = False,
-    json: Json = False,
-) -> None:
-    """Prove that policies have no gaps, overlaps, dead rows or holes, or show the record that falls in."""
-    from desk.policy_lint import lint_policies
-
-    lint_policies(names or [], json=json, examples=examples)
-
-
-@policies.command("test")
-def policy_test(
-    names: Annotated[list[str] | None, typer.Argument(help="Policies or files; all that are shipped.")] = None,
-    json: Json = False,
-) -> None:
-    """Run the situations that the business wrote beside its policies."""
-    from desk.policies import test
-
-    test(names or [], json=json)
-
-
-@policies.command("explain")
-def policy_explain(
-    id: Annotated[str, typer.Argument(help="A case id, a proposal id, or the beginning of one.")],
-    json: Json = False,
-) -> None:
-    """Show which rule said what of a case, from which values, and what would have to change."""
-    from desk.policies import explain
-
-    explain(id, json=json)
-
-
-@policies.command("backtest")
-def policy_backtest(
-    policy: Annotated[str, typer.Argument(help="A policy, a version as in returns@2, or a changed file.")],
-    since: Annotated[str, typer.Option(help="The first day whose kept evidence is decided again.")],
-    until: Annotated[str, typer.Option(help="The last day.")],
-    against: Annotated[str | None, typer.Option(help="The version to compare with; the one in force then.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw what moves, as .png or .svg.")] = None,
-    json: Json = False,
-) -> None:
-    """Decide the kept evidence of past runs again under a changed policy, and show what would move."""
-    from desk.policy_backtest import backtest
-
-    backtest(policy, since, until, against, plot, json=json)
 
 
 @app.command("measure")
