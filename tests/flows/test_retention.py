@@ -182,3 +182,14 @@ def test_the_commands_show_what_would_go_and_hold_a_case(
     assert f"case {case} is held" in said and "a court asked" in said
     assert "would let go: no files of 0 runs" in said and "1 runs are held" in said
     assert os.environ["TOWER_TOKEN"] not in said
+
+
+def test_a_message_that_is_not_what_was_said_is_named(kept: Tower, capsys: pytest.CaptureFixture[str]) -> None:
+    archive = open_archive(kept.settings.artifacts)
+    said = next(one.address for one in archive.lying() if one.address[0] == "messages")
+    archive.write(archive.path(*said), archive.content(said) + b" ")
+    with pytest.raises(SystemExit) as ended:
+        main(["audit", "verify"])
+    assert ended.value.code == 7
+    told = " ".join(capsys.readouterr().err.split())
+    assert "a message of" in told and said[1][:40] in told.replace(" ", "")

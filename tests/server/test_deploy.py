@@ -126,6 +126,7 @@ def test_the_shipped_file_deploys_flows_that_are_there(server: Server) -> None:
         "settle-effects": "settle-effects",
         "measure": "measure",
         "expire-kept": "expire-kept",
+        "weigh-lanes": "weigh-lanes",
     }
     assert {each.name for each in deploy(settings())} == {
         "watch-fulfilment/watch-fulfilment",
@@ -138,5 +139,6 @@ def test_the_shipped_file_deploys_flows_that_are_there(server: Server) -> None:
         "settle-effects/settle-effects",
         "measure/measure",
         "expire-kept/expire-kept",
+        "weigh-lanes/weigh-lanes",
     }
     assert [each.differs for each in deploy(settings())] == [()] * len(flows)
