@@ -5,11 +5,12 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20
 LEVEL = 3  # of gzip, which anybody can open: most of the gain at a third of the time of its default
+YOUNG = timedelta(hours=12)
 CACHED = 8 << 30
 """Bytes of a bucket's files that this machine holds at the most."""
 
@@ -129,13 +131,13 @@ class Archive:
         kept = self.described(name, written, _digest_of(written), contract)
         target = self.path(*kept.address)
         if self.is_local:
-            if not Path(target).exists():
+            if not self._is_there(target):
                 Path(target).parent.mkdir(parents=True, exist_ok=True)
                 shutil.move(written, target)
             written.unlink(missing_ok=True)
             return kept
         with self._told():
-            if not self.files.exists(target):
+            if not self._is_there(target):
                 self.files.put_file(str(written), target)
         self._hold(written, self._cache / "frames" / f"{kept.digest}.{FRAME}")  # the next step reads it at once
         return kept
@@ -283,9 +285,25 @@ class Archive:
 
     def _place(self, path: str, content: bytes) -> None:
         with self._told():
-            there = self.files.exists(path)
+            there = self._is_there(path)
         if not there:
             self.write(path, content)
+
+    def _is_there(self, path: str) -> bool:
+        """Whether a file need not be written, and is as young as if it had been: it is needed from now on again.
+
+        What is old is let go by age, and must not go between being found here and being named in a record.
+        """
+        if self.is_local:
+            try:
+                os.utime(path)
+            except FileNotFoundError:
+                return False
+            return True
+        try:
+            return datetime.now(UTC) - _moment(self.files.info(path)) < YOUNG  # an older one is put there again
+        except FileNotFoundError:
+            return False
 
 
 def _named(url: str) -> str:

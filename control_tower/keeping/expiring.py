@@ -47,7 +47,8 @@ def due(
         erased: files that were erased, and what stands in their place.
         told: files that no run names, as messages, and since when they are kept; `FOREVER` where they are held.
         period: how long files of a shelf stay.
-        loose: before which a file that nothing names was left behind, and by no process under way.
+        loose: what was kept again since then may be needed by a run under way, and stays; what was not, and nothing
+            names, was left behind.
     """
     found, needed = Due(), dict[Address, datetime]()
     for address, since in told.items():
@@ -65,7 +66,7 @@ def due(
         stays = needed.get(lying.address)
         if stays is None and lying.since <= loose:
             found.loose[lying.address] = lying.size
-        elif stays is not None and stays <= now:
+        elif stays is not None and stays <= now and lying.since <= loose:
             found.files[lying.address] = lying.size
     return found
 

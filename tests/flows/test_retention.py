@@ -52,8 +52,16 @@ def looked_once(tmp_path_factory: pytest.TempPathFactory, deployed: dict[UUID, A
 def kept(tmp_path: Path, looked_once: Path, deployed: dict[UUID, Any]) -> Iterator[Tower]:
     """A copy of that tower, to do with as a test likes."""
     shutil.copytree(looked_once, tmp_path, dirs_exist_ok=True)
+    grow_old(tmp_path / "artifacts")
     with own_tower(tmp_path, deployed) as tower:
         yield tower
+
+
+def grow_old(folder: Path) -> None:
+    """As if the files had been kept a week ago."""
+    week_ago = (datetime.now(UTC) - timedelta(days=7)).timestamp()
+    for file in folder.rglob("*"):
+        os.utime(file, (week_ago, week_ago))
 
 
 def frames(tower: Tower) -> set[str]:
@@ -125,6 +133,15 @@ def test_only_a_keeper_holds_and_says_why(kept: Tower) -> None:
     with pytest.raises(LedgerError, match="takes a reason"):
         place_hold(kept.ledger, case, lead(kept), authority, "  ", now)
     assert standing_holds(kept.ledger) == []
+
+
+def test_what_a_run_under_way_has_just_kept_again_stays(kept: Tower) -> None:
+    archive = open_archive(kept.settings.artifacts)
+    again = sorted(frames(kept))[0]
+    content = archive.content(("frames", again, "parquet"))
+    assert archive.keep_bytes("frames", content, "parquet") == again
+    assert expire_kept(datetime.now(UTC) + PERIOD + DAY).files["frames"] > 0
+    assert frames(kept) == {again}
 
 
 def test_a_file_that_no_record_names_goes_after_some_days(kept: Tower) -> None:
