@@ -313,6 +313,7 @@ def test_a_version_on_trial_that_reads_what_the_lane_does_not_have_stops_nothing
     assert "reads weight, which the evidence does not have" in tried(tower, report).faults["fulfilment@2"]
 
 
+@pytest.mark.large
 def test_a_promise_on_trial_is_read_in_place_of_the_one_in_force(tower: Tower, on_trial: Callable[..., None]) -> None:
     tower.fill(1500, seed=3)
     promise = (reader.HOUSE / "return_policy.yaml").read_text().replace("value: 30", "value: 14", 1)

@@ -280,7 +280,7 @@ def test_each_kind_of_leakage_is_told_in_its_week(worked: Measurement) -> None:
         # all but 8 and 9 are W1's; 2 and 3 left late, 4 and 10 not at all
         pytest.param("warehouse", "W1", "stuck_orders", 10, 4 / 10, marks=pytest.mark.large),
         # a and e are of chairs: 80.00 where half of 100.00 was owed
-        ("product", "chair", "refund_leakage", 2, 3000),
+        pytest.param("product", "chair", "refund_leakage", 2, 3000, marks=pytest.mark.large),
         # the promises of the orders 4 to 10 fell between this Monday and the next; 4 and 10 were not kept
         pytest.param("week", "2026-10-19", "stuck_orders", 7, 2 / 7, marks=pytest.mark.large),
         # ana approved, ben rejected
