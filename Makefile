@@ -28,14 +28,15 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not browser and not large"
-	@echo "left out: tests marked browser (Chromium) and large (100,000 orders); make test-all runs them"
+	@echo "left out: tests marked browser (Chromium) or large (many orders, or one more of a kind), and three in four"
+	@echo "examples of every property; make test-all runs them all"
 
 # Everything: what needs Chromium finds it, or installs it where apt-get can.
 test-all: setup
 	@command -v chromium >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] \
 	    && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } \
 	    || echo "no Chromium: the browser test will be skipped"
-	$(BIN)/python -m pytest $(PYTEST_ARGUMENTS)
+	$(BIN)/python -m pytest --hypothesis-profile=thorough $(PYTEST_ARGUMENTS)
 
 check: setup
 	$(BIN)/ruff check .

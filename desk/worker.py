@@ -103,7 +103,8 @@ class _Worker:
                 self._start(due)
                 if once and not due and not self.lanes and not self.cases:
                     break
-                self._wait(POLL / 5 if once else POLL)
+                # Whatever ends in the meantime ends the wait, so there is no need to look more often.
+                self._wait(POLL if self.lanes or self.cases or not once else POLL / 5)
             for thread in (*self.lanes.values(), *self.cases.values()):
                 thread.join()
         return self.carried

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import data_contracts
 from control_tower.errors import ContractError
+from tests.thorough import up_to
 
 AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 TEXT = pd.StringDtype("pyarrow")
@@ -161,7 +162,7 @@ def test_eight_checks_at_once_are_eight_right_answers() -> None:
         assert [list(found) for found in pool.map(broken, frames)] == [[number] for number in range(8)]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=up_to(25), deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -16,6 +16,7 @@ import data_contracts
 from control_tower.errors import ContractError
 from data_contracts import Checked, Contract, examples
 from data_contracts.expectations import CONTROL_CHARACTERS
+from tests.thorough import up_to
 
 NOW = datetime(2026, 3, 6, 12, 0, tzinfo=UTC)
 TEXT = pd.StringDtype("pyarrow")
@@ -210,7 +211,7 @@ def test_ten_thousand_letters_are_text_in_any_script() -> None:
 texts = st.text(alphabet=st.sampled_from("aé€\n\t\r \x00\x07\x0b\x1f\x7f\u2028😀"), max_size=12) | st.none()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=up_to(40), deadline=None)
 @given(st.lists(texts, min_size=1, max_size=8), st.sampled_from(["str", TEXT]))
 def test_control_characters_are_found_whatever_stands_beside_them(given: list[str | None], kind: Any) -> None:
     """The quick look at a column's bytes and the rule itself never differ."""
@@ -220,7 +221,7 @@ def test_control_characters_are_found_whatever_stands_beside_them(given: list[st
     assert set(rules_by_row(data_contracts.check(contract, frame, NOW))) == expected
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=up_to(8), deadline=None)
 @given(st.data())
 @pytest.mark.parametrize("table", data_contracts.names())
 def test_rows_in_are_rows_accepted_and_rows_set_aside(table: str, data: st.DataObject) -> None:

@@ -16,7 +16,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import great_expectations  # noqa: F401 - warmed up for every child
+import scipy.stats  # noqa: F401 - and this
 
+import data_contracts
+import policies
 import tasks.act as acting
 from control_tower.keeping import step as keeping
 from control_tower.ledger import open_ledger
@@ -28,7 +31,7 @@ from control_tower.pause import resume
 from control_tower.settings import settings
 from desk.deploy import deploy
 from desk.worker import work
-from flows.watch_fulfilment import watch_fulfilment
+from flows.watch_fulfilment import LANE, watch_fulfilment
 from tasks.authority import written_authority
 
 ACTS = {"intend": "intend", "move": "move", "call": "_call"}
@@ -81,7 +84,15 @@ def approve(digest: str) -> None:
     resume(str(find_proposal(ledger, digest).flow_run_id))
 
 
+def warm_up() -> None:
+    """Read once what every child would read: the contracts and the policy."""
+    for table in LANE.tables:
+        data_contracts.load(table)
+    policies.load("fulfilment", datetime.now(UTC))
+
+
 def main() -> None:
+    warm_up()
     exits = []
     for plan in json.loads(sys.argv[1]):
         pid = os.fork()

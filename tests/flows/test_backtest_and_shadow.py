@@ -22,7 +22,6 @@ from control_tower.ledger.cases import queue, waiting_proposals
 from control_tower.nouns import Action
 from control_tower.slack.tables import OutboxMessage
 from desk.policy_backtest import backtest as show_backtest
-from flows.watch_fulfilment import watch_fulfilment
 from flows.watch_returns import watch_returns
 from policies import load, reader
 from tasks.backtest import backtest, facts_of, unseen, views
@@ -50,13 +49,30 @@ def changed(folder: Path, *values: tuple[str, float], name: str = "fulfilment", 
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory, deployed: dict[UUID, Any]) -> Iterator[Tower]:
+def kept(tmp_path_factory: pytest.TempPathFactory, deployed: dict[UUID, Any]) -> Iterator[Any]:
     """A tower that looked at its shop three times: three days ago, now, and now again as a dry run."""
     with own_tower(tmp_path_factory.mktemp("kept"), deployed) as tower:
         tower.fill(500, seed=21)
         tower.watch(as_of=EARLIER)
         tower.watch()
-        tower.watch(dry_run=True)
+        tower.dry = tower.watch(dry_run=True)
+        yield tower
+
+
+@pytest.fixture(scope="module")
+def two_lanes(tmp_path_factory: pytest.TempPathFactory, deployed: dict[UUID, Any]) -> tuple[Path, dict[str, Any]]:
+    """The folder of a tower whose fulfilment and returns lanes have looked, and what each reported."""
+    folder = tmp_path_factory.mktemp("two-lanes")
+    with own_tower(folder, deployed) as tower:
+        tower.fill(1500, seed=3)
+        return folder, {"fulfilment": tower.watch(dry_run=True), "returns": watch_returns(as_of=AS_OF, dry_run=True)}
+
+
+@pytest.fixture
+def larger(two_lanes: tuple[Path, dict[str, Any]], deployed: dict[UUID, Any]) -> Iterator[Any]:
+    """That tower again, with its reports."""
+    with own_tower(two_lanes[0], deployed) as tower:
+        tower.reports = two_lanes[1]
         yield tower
 
 
@@ -163,13 +179,12 @@ def test_evidence_that_is_not_what_was_kept_is_not_decided_again(tower: Tower) -
         backtest("fulfilment", EVER, AS_OF, None)
 
 
-def test_a_changed_promise_is_tried_on_every_return_that_was_kept(tower: Tower, tmp_path: Path) -> None:
-    tower.fill(1500, seed=3)
-    report = watch_returns(as_of=AS_OF, dry_run=True)
+def test_a_changed_promise_is_tried_on_every_return_that_was_kept(larger: Any, tmp_path: Path) -> None:
+    report = larger.reports["returns"]
     shorter = tmp_path / "return_policy.yaml"
     shorter.write_text((HOUSE / "return_policy.yaml").read_text().replace("value: 30", "value: 14", 1))
     (done,) = backtest(str(shorter), EVER, AS_OF, None)
-    facts = tower.kept(report, "entitle")
+    facts = larger.kept(report, "entitle")
     held = facts[~facts["status"].isin(["rejected", "cancelled"]) & (facts["fault"] != "ours")]
     in_season = (held["return_window_clause"] == "holiday_extension@1 H.1") & (held["return_window"] == "open")
     told = done.flips.kinds["return_outside_window"]
@@ -180,12 +195,10 @@ def test_a_changed_promise_is_tried_on_every_return_that_was_kept(tower: Tower, 
     assert done.before == "what was in force (returns@1)"
 
 
-def test_the_queue_of_a_backtest_is_the_lanes_own(tower: Tower) -> None:
-    tower.fill(1500, seed=3)
-    for watch, name in ((watch_fulfilment, "fulfilment"), (watch_returns, "returns")):
-        report = watch(as_of=AS_OF, dry_run=True)
+def test_the_queue_of_a_backtest_is_the_lanes_own(larger: Any) -> None:
+    for name, report in larger.reports.items():
         (done,) = backtest(name, EVER, AS_OF, None)
-        cases = tower.kept(report, "score")
+        cases = larger.kept(report, "score")
         opened = cases.groupby("team").size().to_dict()
         assert opened == {team: load.cases_before for team, load in done.flips.teams.items() if load.cases_before}
 
@@ -271,6 +284,7 @@ def test_a_version_on_trial_is_judged_and_kept_and_nothing_of_it_is_served(
     assert record.versions["policy"] == "fulfilment@1"
 
 
+@pytest.mark.large
 def test_a_malformed_version_on_trial_stops_nothing_and_is_told(
     tower: Tower, on_trial: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -299,6 +313,7 @@ def test_a_version_on_trial_that_reads_what_the_lane_does_not_have_stops_nothing
     assert "reads weight, which the evidence does not have" in tried(tower, report).faults["fulfilment@2"]
 
 
+@pytest.mark.large
 def test_a_promise_on_trial_is_read_in_place_of_the_one_in_force(tower: Tower, on_trial: Callable[..., None]) -> None:
     tower.fill(1500, seed=3)
     promise = (reader.HOUSE / "return_policy.yaml").read_text().replace("value: 30", "value: 14", 1)
@@ -315,8 +330,6 @@ def test_a_promise_on_trial_is_read_in_place_of_the_one_in_force(tower: Tower, o
     )
 
 
-def test_without_a_version_on_trial_nothing_is_tried(tower: Tower, on_trial: Callable[..., None]) -> None:
-    tower.fill(300, seed=4)
-    report = tower.watch(dry_run=True)
-    said = tried(tower, report)
+def test_without_a_version_on_trial_nothing_is_tried(kept: Any) -> None:
+    said = tried(kept, kept.dry)
     assert (said.findings, said.flips, said.faults) == ({}, {}, {})

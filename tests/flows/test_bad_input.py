@@ -105,6 +105,7 @@ def test_a_date_in_three_formats_is_never_guessed(tower: Any, folder: Path) -> N
     assert quarantined(tower, folder, "orders") == (2, {"orders.readable", "orders.placed_at_present"})
 
 
+@pytest.mark.large
 def test_two_currencies_in_one_order_set_the_odd_row_aside(tower: Any, folder: Path) -> None:
     spoil(folder, "payments", 3, currency="USD")
     assert quarantined(tower, folder, "payments") == (1, {"payments.currency_of_the_order"})
@@ -116,11 +117,13 @@ def test_of_two_rows_with_one_id_neither_is_believed(tower: Any, folder: Path) -
     assert quarantined(tower, folder, "payments") == (2, {"payments.payment_id_unique"})
 
 
+@pytest.mark.large
 def test_a_negative_amount_is_no_payment(tower: Any, folder: Path) -> None:
     spoil(folder, "payments", 0, amount="-500")
     assert quarantined(tower, folder, "payments") == (1, {"payments.amount_above_zero"})
 
 
+@pytest.mark.large
 def test_a_cell_of_fifty_megabytes_is_one_bad_row(tower: Any, folder: Path) -> None:
     spoil(folder, "holds", 0, reason="x" * (50 << 20))
     number, rules = quarantined(tower, folder, "holds")
@@ -136,6 +139,7 @@ def test_bytes_that_are_not_utf8_are_one_bad_row(tower: Any, folder: Path) -> No
     assert quarantined(tower, folder, "order_lines") == (1, {"order_lines.readable"})
 
 
+@pytest.mark.large
 def test_a_nul_is_one_bad_row(tower: Any, folder: Path) -> None:
     file = folder / "order_lines.csv"
     content = file.read_bytes().splitlines(keepends=True)
@@ -145,11 +149,13 @@ def test_a_nul_is_one_bad_row(tower: Any, folder: Path) -> None:
     assert quarantined(tower, folder, "order_lines") == (1, {"order_lines.no_control_characters"})
 
 
+@pytest.mark.large
 def test_a_time_after_it_was_observed_is_one_bad_row(tower: Any, folder: Path) -> None:
     spoil(folder, "orders", 0, placed_at="2031-01-01T00:00:00Z")
     assert quarantined(tower, folder, "orders") == (1, {"orders.not_after_observed"})
 
 
+@pytest.mark.large
 def test_a_row_with_too_few_cells_is_kept_and_set_aside(tower: Any, folder: Path) -> None:
     with (folder / "refunds.csv").open("a") as file:
         file.write("only,three,cells\n")

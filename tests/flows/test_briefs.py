@@ -136,7 +136,14 @@ def unseen(cases: list[Case]) -> tuple[int, int]:
     return planted, missed
 
 
-@pytest.mark.parametrize("lane", ["fulfilment", "returns", "fraud", "inventory", "subscriptions"])
+@pytest.mark.parametrize(
+    "lane",
+    [
+        "fulfilment",
+        "returns",
+        *(pytest.param(lane, marks=pytest.mark.large) for lane in ("fraud", "inventory", "subscriptions")),
+    ],
+)
 def test_every_number_and_id_in_a_brief_of_the_generated_shop_is_a_field_of_its_case(tower: Any, lane: str) -> None:
     tower.fill(1500, seed=7)
     cases, proposals = formed(lane, "shop", None, AS_OF)()

@@ -18,6 +18,7 @@ from control_tower.settings import settings
 from tests.flows.conftest import Tower, own_tower
 
 
+@pytest.mark.large
 def test_a_refund_goes_from_gather_to_effect_with_everything_kept_in_a_bucket(
     tmp_path: Path, deployed: dict[Any, Any], bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,6 +76,7 @@ def burst(folder: Path, orders: int, within: timedelta) -> None:
         pd.concat([table, copies.drop(columns="copy")]).to_parquet(folder / f"{name}.parquet", index=False)
 
 
+@pytest.mark.large
 def test_two_hundred_orders_of_one_identity_in_ten_minutes_are_one_case(tower: Any, tmp_path: Path) -> None:
     parquet(tmp_path / "export", orders=300, seed=8, as_of=AS_OF, rates=Rates(identity_burst=0))
     burst(tmp_path / "export", 200, timedelta(minutes=10))

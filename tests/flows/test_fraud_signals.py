@@ -17,10 +17,11 @@ from control_tower.nouns import Shop
 from flows.watch_fraud import LANE
 from policies import judge, load
 from tasks.signals import vocabulary
+from tests.thorough import up_to
 
 AS_OF = datetime(2026, 6, 1, 12, tzinfo=UTC)
 SHOP = Shop(id="small", time_zone="Europe/Berlin", country="DE", currency="EUR")
-DRAWN = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+DRAWN = settings(max_examples=up_to(8), deadline=None, suppress_health_check=list(HealthCheck))
 MINUTE = timedelta(minutes=1)
 
 Row = dict[str, Any]
@@ -160,7 +161,7 @@ def test_an_order_is_no_part_of_its_own_evidence(known: Evidence) -> None:
     assert (first.fillna(0) == 0).all().all()
 
 
-@settings(DRAWN, max_examples=5)
+@settings(DRAWN, max_examples=up_to(5))
 @given(known=evidence("k"))
 def test_an_order_counts_only_those_before_it(known: Evidence) -> None:
     """Without the orders that were placed with it or later, but for itself, every count is the same."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +16,10 @@ from control_tower.keeping.step import open_archive
 from control_tower.ledger.cases import queue, waiting_proposals
 from control_tower.slack.tables import OutboxMessage
 from control_tower.slack.untold import untold
+from control_tower.stores.generator import Truth
 from control_tower.stores.shop import sqlite_file
+from tasks.report import LaneReport
+from tests.flows.conftest import own_tower
 
 AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 
@@ -38,26 +43,61 @@ def test_every_planted_exception_is_found_and_nothing_else(tower: Any, orders: i
     assert sum(report.quarantined.values()) == len(truth.dirty)
 
 
-def test_running_twice_changes_nothing(tower: Any) -> None:
-    tower.fill(700)
-    first = tower.watch()
-    book = {row.id: row.model_dump() for row in queue(tower.ledger)}
+Book = tuple[dict[str, Any], dict[str, Any]]
+
+
+def book_of(tower: Any) -> Book:
+    """The open cases, and the run that asks about each proposal."""
     asked = {row.digest: row.flow_run_id for row in waiting_proposals(tower.ledger)}
-    second = tower.watch()
+    return {row.id: row.model_dump() for row in queue(tower.ledger)}, asked
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What three looks at one shop reported, and what the book held after each."""
+
+    tower: Any
+    truth: Truth
+    dry: LaneReport
+    after_the_dry_one: Book
+    first: LaneReport
+    after_the_first: Book
+    second: LaneReport
+    after_the_second: Book
+
+
+@pytest.fixture(scope="module")
+def looks(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Iterator[Looks]:
+    """A shop that was looked at three times: once dry, and twice live. Whoever changes it looks at it last."""
+    with own_tower(tmp_path_factory.mktemp("looks"), deployed) as tower:
+        truth = tower.fill(700)
+        dry, nothing = tower.watch(dry_run=True), book_of(tower)
+        first, book = tower.watch(), book_of(tower)
+        yield Looks(tower, truth, dry, nothing, first, book, tower.watch(), book_of(tower))
+
+
+def test_running_twice_changes_nothing(looks: Looks) -> None:
+    first, second = looks.first, looks.second
+    book, asked = looks.after_the_first
     assert first.cases.opened == len(book) > 0
     assert second.cases.model_dump() == {"opened": 0, "updated": 0, "closed": 0}
-    assert {row.id: row.model_dump() for row in queue(tower.ledger)} == book
-    assert {row.digest: row.flow_run_id for row in waiting_proposals(tower.ledger)} == asked
+    assert looks.after_the_second == (book, asked)
     assert all(asked.values())
     assert second.findings == first.findings
     for step in ("detect", "judge", "score", "recommend", "form-cases", "form-proposals"):
-        again, before = tower.records(second)[step], tower.records(first)[step]
+        again, before = looks.tower.records(second)[step], looks.tower.records(first)[step]
         assert again.outputs == before.outputs, f"{step} is not the same, byte for byte"
 
 
-def test_a_case_closes_itself_when_its_cause_is_gone(tower: Any) -> None:
-    truth = tower.fill(700)
-    tower.watch()
+def test_a_look_back_opens_and_closes_nothing(looks: Looks) -> None:
+    before = book_of(looks.tower)
+    back = looks.tower.watch(as_of=AS_OF - timedelta(days=10))
+    assert back.looked_back
+    assert book_of(looks.tower) == before
+
+
+def test_a_case_closes_itself_when_its_cause_is_gone(looks: Looks) -> None:
+    tower, truth = looks.tower, looks.truth
     unpaid = sorted(truth.pairs.loc[truth.pairs["kind"] == "unpaid_order", "order_id"])[0]
     with sqlite3.connect(sqlite_file(tower.settings.shop)) as shop:
         shop.execute("UPDATE orders SET approved_at = placed_at WHERE order_id = ?", (unpaid,))
@@ -69,26 +109,13 @@ def test_a_case_closes_itself_when_its_cause_is_gone(tower: Any) -> None:
     assert closed.closed_reason == "its cause is gone from the evidence"
 
 
-def test_a_look_back_opens_and_closes_nothing(tower: Any) -> None:
-    tower.fill(400)
-    tower.watch()
-    before = {row.id for row in queue(tower.ledger)}
-    back = tower.watch(as_of=AS_OF - timedelta(days=10))
-    assert back.looked_back
-    assert {row.id for row in queue(tower.ledger)} == before
+def test_a_dry_run_opens_nothing(looks: Looks) -> None:
+    assert sum(answers.yes for answers in looks.dry.findings.values()) > 0
+    assert looks.after_the_dry_one == ({}, {})
 
 
-def test_a_dry_run_opens_nothing(tower: Any) -> None:
-    tower.fill(400)
-    report = tower.watch(dry_run=True)
-    assert sum(answers.yes for answers in report.findings.values()) > 0
-    assert not queue(tower.ledger)
-    assert not waiting_proposals(tower.ledger)
-
-
-def test_every_step_is_kept_and_the_chain_holds(tower: Any) -> None:
-    tower.fill(400)
-    report = tower.watch()
+def test_every_step_is_kept_and_the_chain_holds(looks: Looks) -> None:
+    tower, report = looks.tower, looks.first
     steps = tower.records(report)
     assert list(steps) == [
         "gather", "validate", "detect", "judge", "shadow", "score", "recommend",

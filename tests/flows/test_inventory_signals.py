@@ -260,11 +260,15 @@ def test_what_happens_later_is_not_seen(facts: pd.DataFrame) -> None:
     ("without", "unknown"),
     [
         ("purchase_orders", ["days_to_inbound", "inbound_ordered", "business_days_overdue"]),
-        ("product_signals", ["question_count", "question_q", "preorder_cancellations"]),
-        ("campaigns", ["promoted"]),
-        ("fulfillments", ["awaiting_units", "short_units"]),
+        pytest.param(
+            "product_signals", ["question_count", "question_q", "preorder_cancellations"], marks=pytest.mark.large
+        ),
+        pytest.param("campaigns", ["promoted"], marks=pytest.mark.large),
+        pytest.param("fulfillments", ["awaiting_units", "short_units"], marks=pytest.mark.large),
         ("inventory_levels", ["available", "cover_days", "short_units", "mismatch_units"]),
-        ("product_states", ["recommended", "ranking", "message", "ads", "backorder"]),
+        pytest.param(
+            "product_states", ["recommended", "ranking", "message", "ads", "backorder"], marks=pytest.mark.large
+        ),
     ],
 )
 def test_what_a_source_does_not_tell_of_is_unknown_and_proposes_nothing(

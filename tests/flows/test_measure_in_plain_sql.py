@@ -32,6 +32,7 @@ from tasks.measure import Measurement, window
 from tasks.measured import Measured
 from tests.flows.conftest import own_tower
 
+pytestmark = pytest.mark.large  # a dozen orders, by hand, are in every suite
 BERLIN = ZoneInfo("Europe/Berlin")
 OF_EACH = 7
 HELD_OUT = 0.3

@@ -26,7 +26,7 @@ from tests.model.attacker import honest, replying
 from tests.model.provider import Provider, serving
 from tests.model.texts import NOTES
 
-ORDERS = 1500
+ORDERS = 800
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,7 @@ def book_of(tower: Any) -> tuple[list[Any], list[Any]]:
     return cases, sorted(row.digest for row in waiting_proposals(tower.ledger))
 
 
+@pytest.mark.large
 def test_an_obedient_attacker_in_the_lane_changes_no_case_proposal_owner_or_amount(
     hostile_shop: Any, with_model: Callable[..., None], loopback: Provider, tmp_path: Path, deployed: Any
 ) -> None:
@@ -124,6 +125,7 @@ def test_a_model_that_is_down_costs_three_tries_and_every_brief_says_so(
     assert sum("failed too often" in text for text in told.values()) == len(told) - 3
 
 
+@pytest.mark.large
 def test_what_a_model_has_no_turn_for_says_so_and_is_read_at_the_next_look(
     hostile_shop: Any, with_model: Callable[..., None], loopback: Provider
 ) -> None:

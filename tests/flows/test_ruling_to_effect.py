@@ -76,7 +76,10 @@ def test_a_rejected_reship_leaves_no_trace_in_the_shop(watched: Any) -> None:
     assert find_proposal(watched.ledger, proposal.digest).standing == "rejected"
 
 
-@pytest.mark.parametrize("forced", [None, Scheduled, Running, Completed])
+@pytest.mark.parametrize(
+    "forced",
+    [None, pytest.param(Scheduled, marks=pytest.mark.large), pytest.param(Running, marks=pytest.mark.large), Completed],
+)
 def test_a_run_woken_or_forced_without_a_ruling_does_nothing(watched: Any, forced: Any) -> None:
     proposal = watched.waiting(Action.refund)[0]
     before, run = watched.refunds(proposal.order_id), run_of(watched, proposal)

@@ -147,7 +147,14 @@ def test_a_source_that_never_tells_of_plans_leaves_open_whether_it_is_tried_agai
 
 
 @pytest.mark.parametrize(
-    ("order", "here"), [("next", True), ("gone", False), ("off", False), ("nowhere", None), (None, None)]
+    ("order", "here"),
+    [
+        ("next", True),
+        ("gone", False),
+        pytest.param("off", False, marks=pytest.mark.large),
+        ("nowhere", None),
+        pytest.param(None, None, marks=pytest.mark.large),
+    ],
 )
 def test_a_shipment_can_be_held_while_it_is_here(
     look: Callable[..., Looked], order: str | None, here: bool | None
@@ -179,7 +186,7 @@ def test_only_a_card_has_an_end_and_nothing_on_file_is_not_silence(look: Callabl
     assert said(findings, "m-None") == dict.fromkeys(("method_expired", "method_expiring", "no_method"), "unknown")
 
 
-@pytest.mark.parametrize("status", ["cancelled", "paused"])
+@pytest.mark.parametrize("status", ["cancelled", pytest.param("paused", marks=pytest.mark.large)])
 def test_what_does_not_run_asks_nobody_for_a_method(look: Callable[..., Looked], status: str) -> None:
     ended = {"cancelled_at": at(-1)} if status == "cancelled" else {}
     _, findings = look(

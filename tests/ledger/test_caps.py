@@ -24,6 +24,7 @@ from control_tower.nouns import Action, EffectState, Proposal
 from policies.authority import authority
 from tests.ledger.books import NOW, approved, proposal
 from tests.postgres import new_database
+from tests.thorough import up_to
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -176,7 +177,7 @@ def test_anybody_enrolled_stops_a_lane_by_hand_once(ledger: Ledger) -> None:
         act(ledger, refund("1001"), Caps())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=up_to(40), deadline=None)
 @given(
     amounts=st.lists(st.integers(1, 900), min_size=1, max_size=12),
     most=st.integers(1, 2500),

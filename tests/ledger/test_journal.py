@@ -24,6 +24,7 @@ from control_tower.ledger.tables import EventRow
 from control_tower.nouns import EffectState
 from tests.ledger.books import NOW, approved, proposal
 from tests.postgres import new_database
+from tests.thorough import up_to
 
 WATCHED = ("approvers", "effects", "events", "proposals", "rulings")
 
@@ -174,7 +175,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=up_to(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_whatever_is_done_to_whichever_row_names_that_row(whole: Path, tmp_path: Path, data: st.DataObject) -> None:
     copy = tmp_path / f"{uuid4()}.db"

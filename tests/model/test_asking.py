@@ -57,9 +57,12 @@ HOW = {
     "filter": Why.filtered, "tools": Why.tool_call, "tools-and-text": Why.tool_call, "null": Why.empty,
     "blank": Why.empty, "no-choices": Why.empty,
 }  # fmt: skip
+AGAIN = ("drip-head", "flood")  # each costs a process of the model's, as a drip does
 
 
-@pytest.mark.parametrize(("how", "why"), HOW.items())
+@pytest.mark.parametrize(
+    ("how", "why"), [pytest.param(*one, marks=pytest.mark.large if one[0] in AGAIN else ()) for one in HOW.items()]
+)
 def test_a_provider_that_behaves_badly_is_named_for_it_within_the_deadline(
     how: str, why: Why, tower: Towers, ledger: Ledger, loopback: Provider
 ) -> None:
@@ -94,7 +97,7 @@ def test_a_key_that_the_provider_repeats_is_kept_nowhere(tower: Towers, ledger: 
     assert not any(b"sk-loopback" in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
 
 
-@pytest.mark.parametrize("first", ["stall", "prose", "wait"])
+@pytest.mark.parametrize("first", ["stall", "prose", pytest.param("wait", marks=pytest.mark.large)])
 def test_where_the_first_model_fails_the_second_answers_in_the_time_that_is_left(
     first: str, tower: Towers, ledger: Ledger
 ) -> None:
@@ -237,7 +240,9 @@ def test_a_process_that_dies_is_replaced(tower: Towers, ledger: Ledger) -> None:
     assert ask(ledger, given, question("after")).answer
 
 
-@pytest.mark.parametrize(("how", "stays"), [("stall", True), ("drip", False), ("flood", False)])
+@pytest.mark.parametrize(
+    ("how", "stays"), [("stall", True), ("drip", False), pytest.param("flood", False, marks=pytest.mark.large)]
+)
 def test_a_provider_that_goes_on_sending_is_not_listened_to_any_longer(
     how: str, stays: bool, tower: Towers, ledger: Ledger
 ) -> None:

@@ -22,6 +22,7 @@ from tasks.selection import brief_of, question, template
 from tests.model.attacker import behaviours
 from tests.model.cases import LATE, OPEN, a_case, a_refund
 from tests.model.texts import NOTES, PLACES, public
+from tests.thorough import up_to
 
 KEY = b"k" * 32
 
@@ -64,10 +65,11 @@ def _written(exhibits: Exhibits, quoted: Quoted) -> str:
 
 
 @pytest.mark.slow
-def test_an_obedient_attacker_changes_no_recommendation_owner_amount_or_citation() -> None:
+@pytest.mark.parametrize("one_in", [pytest.param(1, marks=pytest.mark.large), 4])
+def test_an_obedient_attacker_changes_no_recommendation_owner_amount_or_citation(one_in: int) -> None:
     tried = refused = harmed = drafts = 0
     draft = note_of(a_case())
-    for place, text in attacks():
+    for place, text in list(attacks())[::one_in]:
         for situation in (LATE, OPEN):
             case = a_case(**situation | {place: text})
             drafts += place != "order_id" and note_of(case) != draft
@@ -81,7 +83,7 @@ def test_an_obedient_attacker_changes_no_recommendation_owner_amount_or_citation
                 refused += answer is None
                 harmed += not unharmed(case, prepared, exhibits)
     print(f"{tried:,} attempts, {refused:,} refused, {harmed} changed what is decided, {drafts} changed a draft")
-    assert tried > 60 * 16
+    assert tried > 60 * 16 / one_in
     assert harmed == drafts == 0
 
 
@@ -91,7 +93,7 @@ def test_our_own_attacks_are_many_and_in_every_place_where_a_shop_takes_text() -
     assert own >= 60
 
 
-def test_three_thousand_random_replies_are_refused_or_say_only_what_the_evidence_says() -> None:
+def test_random_replies_are_refused_or_say_only_what_the_evidence_says() -> None:
     drawn = random.Random(7)
     case = a_case(**OPEN, reason_text="The shade is far too small, and my order-1001 came late.", reason=None)
     exhibits = exhibits_of(case)
@@ -99,12 +101,13 @@ def test_three_thousand_random_replies_are_refused_or_say_only_what_the_evidence
     asked = question(case, exhibits, redactor)
     sent = json.loads(asked.content)
     refused = told = harmed = 0
-    for _ in range(4000):
+    replies = up_to(4000)
+    for _ in range(replies):
         answer, why = understood(asked, a_reply(drawn, sent))
         refused += answer is None
         told += answer is not None
         harmed += not unharmed(case, brief_of(case, exhibits, redactor, Answered(answer, why, "fuzz")), exhibits)
-    print(f"4,000 replies: {refused:,} refused, {told:,} told, {harmed} said what the evidence does not")
+    print(f"{replies:,} replies: {refused:,} refused, {told:,} told, {harmed} said what the evidence does not")
     assert told > 100 and refused > 100
     assert harmed == 0
 

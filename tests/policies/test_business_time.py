@@ -18,6 +18,7 @@ from policies import (
     due_after,
 )
 from policies.terms import Calendar, Hours
+from tests.thorough import up_to
 
 BERLIN = Shop(id="b", time_zone="Europe/Berlin", country="DE", currency="EUR")
 SAO_PAULO = Shop(id="s", time_zone="America/Sao_Paulo", country="BR", currency="BRL")
@@ -145,7 +146,7 @@ def minute_by_minute(start: datetime, minutes: int, shop: Shop, plan: Calendar) 
         moment += timedelta(minutes=1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=up_to(60), deadline=None)
 @given(start=moments, minutes=st.integers(0, 700), shop=st.sampled_from([BERLIN, SAO_PAULO]))
 def test_business_minutes_are_those_counted_one_by_one(start, minutes, shop):
     found = add_business_minutes(pd.Series([pd.Timestamp(start)]), minutes, shop, calendar())[0]
@@ -155,7 +156,7 @@ def test_business_minutes_are_those_counted_one_by_one(start, minutes, shop):
     assert found == walked or (closing and minute_by_minute(found.to_pydatetime(), 0, shop, calendar()) == walked)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=up_to(80), deadline=None)
 @given(several=st.lists(st.tuples(moments, st.integers(0, 5000)), min_size=1, max_size=5), shop=shops, plan=plans)
 def test_many_starts_and_one_start_have_one_answer_and_more_minutes_are_never_sooner(several, shop, plan):
     starts = pd.Series([pd.Timestamp(start) for start, _ in several]).dt.as_unit("us")

@@ -12,6 +12,7 @@ from policies import explain, judge, proposals, score
 from policies.document import expressions_of
 from policies.examples import failing
 from policies.terms import Rung
+from tests.thorough import up_to
 
 AS_OF = datetime(2026, 1, 7, 10, tzinfo=UTC)  # Wednesday, 11:00 in Berlin
 ON_ITS_WAY = {
@@ -106,7 +107,7 @@ def test_a_refund_is_of_what_is_left_to_refund_and_says_so(fulfilment, orders):
     assert json.loads(refund["rests_on"])["refunded_amount"] == 1500
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=up_to(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lost=st.data())
 def test_losing_evidence_never_brings_a_refund_or_a_reship(fulfilment, orders, lost):
     """A refund needs every fact that its rule names; whatever else is lost, it stays as it was."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from control_tower.errors import PolicyError
 from control_tower.nouns import Answer
 from policies import explain, holds, judge, proposals, score
+from tests.thorough import up_to
 
 AS_OF = datetime(2026, 3, 2, 9, tzinfo=UTC)  # Monday, 10:00 in Berlin
 LATE = {"order_id": "A1", "currency": "EUR", "seller": "s1", "late": True, "hours": 12.0, "amount": 500}
@@ -91,7 +92,7 @@ def seen(policy, *rows):
     return judge(policy, facts, AS_OF), facts
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=up_to(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     several=st.lists(
         st.fixed_dictionaries(

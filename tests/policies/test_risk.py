@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from control_tower.errors import PolicyError
 from control_tower.nouns import Shop
 from policies import judge, score
+from tests.thorough import up_to
 
 AS_OF = datetime(2026, 3, 2, 9, tzinfo=UTC)  # Monday, 10:00 in Berlin
 LATE = {"order_id": "A1", "currency": "EUR", "seller": "s1", "late": True, "hours": 12.0, "amount": 500}
@@ -106,7 +107,7 @@ facts_of_an_order = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=up_to(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(row=facts_of_an_order, lost=st.sampled_from(["seller", "late", "hours", "amount"]))
 def test_missing_evidence_never_lowers_a_risk(weigh, row, lost):
     order = {"order_id": "A1", "currency": "EUR"} | row
@@ -117,7 +118,7 @@ def test_missing_evidence_never_lowers_a_risk(weigh, row, lost):
         assert after[0]["due_at"] <= before[0]["due_at"]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=up_to(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(several=st.lists(facts_of_an_order, max_size=6), shuffled=st.randoms())
 def test_an_order_is_weighed_the_same_alone_among_others_and_in_any_order(weigh, several, shuffled):
     orders = [{"order_id": f"A{n}", "currency": "EUR"} | row for n, row in enumerate(several)]

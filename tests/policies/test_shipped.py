@@ -20,12 +20,13 @@ from policies.rungs import falls, lacking
 from policies.terms import Rung
 from policies.verdict import is_missing
 from tests.policies import drawing
+from tests.thorough import up_to
 
 AS_OF = datetime(2026, 4, 1, 12, tzinfo=UTC)
 SHIPPED = [document for name in names() for document in versions(name)]
 POLICIES = [document for document in SHIPPED if isinstance(document, Policy)]
 BASES = [document for document in SHIPPED if isinstance(document, Entitlement) and not document.extends]
-DRAWN = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+DRAWN = settings(max_examples=up_to(20), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def together(document: Document) -> list[Entitlement]:

@@ -18,8 +18,9 @@ from tests.policies.tau2.comparison import Compared, compare, ends_in, recommend
 from tests.policies.tau2.page import PAGE, reasons, tables, with_tables
 from tests.policies.tau2.requests import requests_of
 from tests.policies.tau2.shop import Customer, Item, Order, Shop
+from tests.thorough import up_to
 
-DRAWN = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+DRAWN = settings(max_examples=up_to(150), deadline=None, suppress_health_check=list(HealthCheck))
 MONEY = {"return", "exchange", "cancel"}
 
 

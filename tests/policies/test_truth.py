@@ -13,6 +13,7 @@ from control_tower.nouns import Answer
 from policies import parse
 from policies.truth import Columns, Truth, evaluate
 from policies.verdict import verdict
+from tests.thorough import up_to
 
 CATALOGUE = {
     "flag": "boolean",
@@ -97,7 +98,7 @@ def column(values, kind, dtype):
     return pd.Series(values, dtype=dtype)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=up_to(250), deadline=None)
 @given(text=conditions, several=st.lists(rows, max_size=6), data=st.data())
 def test_many_rows_and_one_row_have_one_answer(text, several, data):
     frame = pd.DataFrame(
@@ -117,7 +118,7 @@ def test_many_rows_and_one_row_have_one_answer(text, several, data):
         assert set(said.missing) <= set(expression.names)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=up_to(200), deadline=None)
 @given(text=conditions.filter(lambda t: "known" not in t and "missing" not in t), row=rows, data=st.data())
 def test_losing_evidence_never_turns_an_answer_round(text, row, data):
     expression = parse(text, CATALOGUE)

@@ -21,6 +21,7 @@ from control_tower.slack.escape import length
 from control_tower.slack.form import MOST_WORDS, Objections, major, read_form, ruling_form, told_in_form
 from control_tower.slack.interactions import About, Clicker, Submission, understood
 from policies.authority import authority
+from tests.thorough import up_to
 
 ANN = Clicker(team="T0SHOP", user="UANN", home="T0SHOP")
 HOSTILE = [
@@ -66,7 +67,7 @@ def assert_slack_takes(view: dict[str, Any]) -> None:
     assert length(json.dumps(view, ensure_ascii=False)) <= 12_000
 
 
-@setting(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@setting(max_examples=up_to(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=hostile, verdict=st.sampled_from(Verdict), action=st.sampled_from(Action))
 def test_whatever_the_evidence_says_slack_takes_the_form(
     cases: ModuleType, said: str, verdict: Verdict, action: Action

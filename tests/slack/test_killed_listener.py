@@ -67,7 +67,7 @@ RULED = [
     "before acknowledge the form", "after acknowledge the form",
     "before lock the message", "after lock the message", "before wake", "after wake",
 ]  # fmt: skip
-SOME = ["after write the form", "after rule", "before wake"]
+SOME = ["after rule"]
 
 
 @pytest.mark.parametrize("boundary", [pytest.param(b, marks=() if b in SOME else pytest.mark.large) for b in RULED])

@@ -21,6 +21,7 @@ from control_tower.slack.case_message import BUTTONS, case_message
 from control_tower.slack.escape import length
 from control_tower.slack.messages import digest_message
 from control_tower.slack.parts import Message
+from tests.thorough import up_to
 
 
 def test_a_case_says_what_it_is_whose_it_is_and_what_a_person_can_type(cases: ModuleType) -> None:
@@ -205,7 +206,7 @@ hostile = st.one_of(
 )
 
 
-@setting(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@setting(max_examples=up_to(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(told=st.lists(hostile, min_size=8, max_size=8), many=st.integers(1, 40))
 def test_whatever_the_evidence_says_slack_takes_the_message(cases: ModuleType, told: list[str], many: int) -> None:
     for message in _messages(cases, told, many):

@@ -15,6 +15,7 @@ import data_contracts
 from control_tower.errors import MappingError, SourceError
 from control_tower.sources.delimited import read_delimited
 from control_tower.sources.folder import FolderSource
+from tests.thorough import up_to
 
 MAPPING = """
 shop: {{id: s, time_zone: America/Sao_Paulo, country: BR, currency: BRL}}
@@ -108,7 +109,7 @@ def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
     assert read_delimited(tmp_path / "x.csv").column_names[:2] == ["a", "b"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=up_to(60), deadline=None)
 @given(st.lists(st.tuples(st.text(max_size=20), st.binary(max_size=20)), min_size=1, max_size=30))
 def test_rows_in_are_rows_out_whatever_is_in_the_cells(tmp_path_factory: Any, cells: list[tuple[str, bytes]]) -> None:
     def quoted(value: bytes) -> bytes:

@@ -13,8 +13,9 @@ from tests.stores import medusa_service, shopify_stand, stands, stripe_services,
 from tests.stores.stands import Stand
 
 HERE = {"embedded": stands.embedded, "hostile, but quiet": stands.hostile_but_quiet}
-NODE = {"vendure on sql.js": "vendure_on_sqljs", "shopify's schema": "shopify"}
+NODE = {"shopify's schema": "shopify"}
 SERVICES = {
+    "vendure on sql.js": "vendure_on_sqljs",
     "vendure on postgresql": "vendure_on_postgres",
     "medusa": "medusa",
     "stripe-stateful-mock": "mocked_stripe",

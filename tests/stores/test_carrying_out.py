@@ -25,6 +25,7 @@ from control_tower.stores.hostile import HARMFUL_BY_ITSELF, HostileStore, Jumpin
 from tasks.act import carry_out
 from tests.ledger.books import approved, proposal
 from tests.stores.stands import EmbeddedStand, embedded
+from tests.thorough import up_to
 
 SOON = JumpingClock(SYSTEM, seed=1).clock
 
@@ -273,7 +274,7 @@ def test_a_locked_shop_leaves_it_unknown_and_the_next_run_settles_it(
     assert shop.refunds("1001") == [1200]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=up_to(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32), redelivered=st.integers(1, 6), careless=st.booleans())
 def test_whatever_the_store_does_and_however_often_it_is_redelivered(
     tmp_path_factory: pytest.TempPathFactory, seed: int, redelivered: int, careless: bool

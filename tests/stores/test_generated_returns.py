@@ -226,7 +226,6 @@ class Made:
 @pytest.fixture(
     scope="module",
     params=moments(
-        "a Sunday night on which the clocks go forward",
         "in the last days of the holiday season's returns",
         "in the middle of an ordinary autumn",
     ),

@@ -178,9 +178,7 @@ class Made:
 
 @pytest.fixture(
     scope="module",
-    params=moments(
-        "a Wednesday morning", "a Sunday night on which the clocks go forward", "while the carriers are at the door"
-    ),
+    params=moments("a Sunday night on which the clocks go forward", "while the carriers are at the door"),
 )
 def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Made:
     return Made(*made(tmp_path_factory.mktemp("shop"), request.param, orders=5000))

@@ -44,6 +44,7 @@ def leave(book: Ledger, order: str, amount: int = 1200, action: Action = Action.
     return approved(book, Proposal.model_validate(asked | {"money": money}))
 
 
+@pytest.mark.large
 def test_every_operation_is_one_that_the_server_knows(shop: VendureStand) -> None:
     graphql = pytest.importorskip("graphql")
     query = graphql.get_introspection_query(input_value_deprecation=True)
@@ -54,6 +55,7 @@ def test_every_operation_is_one_that_the_server_knows(shop: VendureStand) -> Non
     assert graphql.validate(schema, graphql.parse(vendure_api.LOG.replace("id }", "nothing }"))) != []
 
 
+@pytest.mark.large
 def test_an_order_on_hold_stays_here_until_our_hold_is_released(shop: VendureStand, book: Ledger) -> None:
     order = shop.order()
     held = carry_out(book, shop.store, leave(book, order, action=Action.hold))
@@ -65,6 +67,7 @@ def test_an_order_on_hold_stays_here_until_our_hold_is_released(shop: VendureSta
         shop.store.hold("hold-2", order, "too late")
 
 
+@pytest.mark.large
 def test_a_hold_that_somebody_else_wrote_is_neither_released_nor_overwritten(shop: VendureStand) -> None:
     order = shop.order()
     mine = shop.store.hold("key-mine", order, "mine")
@@ -75,6 +78,7 @@ def test_a_hold_that_somebody_else_wrote_is_neither_released_nor_overwritten(sho
         shop.store.release("key-again", f"{order}/somebody")
 
 
+@pytest.mark.large
 def test_a_reship_makes_one_new_parcel_however_often_it_is_begun(shop: VendureStand, book: Ledger) -> None:
     order = shop.order()
     given = leave(book, order, action=Action.reship, target=shop.parcel(order))
@@ -86,6 +90,7 @@ def test_a_reship_makes_one_new_parcel_however_often_it_is_begun(shop: VendureSt
         shop.store.cancel_reship("cancel-1", made.store_reference)
 
 
+@pytest.mark.large
 def test_a_refund_that_the_gateway_failed_is_refused_though_the_server_said_yes(
     shop: VendureStand, book: Ledger
 ) -> None:
@@ -122,6 +127,7 @@ def test_six_runs_at_once_pay_once_where_the_server_alone_pays_up_to_six_times(
     book.engine.dispose()
 
 
+@pytest.mark.large
 def test_a_server_that_dies_in_the_middle_of_a_refund_pays_once(
     request: pytest.FixtureRequest, tmp_path: Path, book: Ledger
 ) -> None:
@@ -143,6 +149,7 @@ def test_a_server_that_dies_in_the_middle_of_a_refund_pays_once(
         assert shop.refunds(order) == [1200]
 
 
+@pytest.mark.large
 def test_a_wrong_key_is_told_and_nothing_is_done(shop: VendureStand, book: Ledger) -> None:
     order, secret = shop.order(), "planted-key-0123456789"
     stranger = VendureStore(shop.server.admin, secret, settles_within=0)

@@ -14,6 +14,7 @@ from policies import load
 from policies.messages import LANGUAGES, TONES
 from tasks.customer_note import RISK_WORDS, checked, delay_note, note_of, visible
 from tests.model.cases import a_case
+from tests.thorough import up_to
 
 AS_OF = datetime(2026, 6, 1, tzinfo=UTC)
 SEEN = {"order_id": "1001", "placed_at": "2026-05-30T07:00:00+00:00"}
@@ -51,7 +52,7 @@ LANES = ("fraud", "fulfilment", "returns", "subscriptions", "inventory")
 SHOWN = {"order_id": "order-1001", "placed_at": "2026-02-27T07:00:00+00:00"}
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=up_to(200), suppress_health_check=list(HealthCheck))
 @given(data=st.data(), lane=st.sampled_from(LANES))
 def test_whatever_only_the_shop_knows_of_a_case_its_draft_is_the_same(data: st.DataObject, lane: str) -> None:
     case = a_case(lane, **{name: value for name, value in SHOWN.items() if name in load(lane, AS_OF).facts})

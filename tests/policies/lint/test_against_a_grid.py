@@ -14,9 +14,10 @@ from policies.document import Entitlement
 from policies.lint.findings import Found, Level
 from policies.lint.linting import found_in
 from policies.tables import Decision, decide_one
+from tests.thorough import up_to
 
 VALUES = range(4)
-TRIED = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+TRIED = settings(max_examples=up_to(25), deadline=None, suppress_health_check=list(HealthCheck))
 FACTS = {
     name: {"type": "integer", "at_least": 0, "at_most": 3, "means": "a number", "owner": "us"} for name in ("a", "b")
 }

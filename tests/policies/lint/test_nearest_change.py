@@ -14,6 +14,7 @@ from policies import Policy, load
 from policies.lint.records import Evaluator
 from policies.nearest_change import Change, nearest_changes
 from tests.policies import drawing
+from tests.thorough import up_to
 
 DAY = date(2026, 4, 1)
 FULFILMENT, RETURNS = load("fulfilment", DAY), load("returns", DAY)
@@ -87,7 +88,7 @@ def test_a_rule_that_there_is_not_is_refused_with_the_nearest():
     assert "lost_shipment" in str(refused.value)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=up_to(12), deadline=None, suppress_health_check=list(HealthCheck))
 @given(drawn=st.data())
 @pytest.mark.parametrize("policy", [FULFILMENT, RETURNS], ids=lambda one: one.id)
 def test_a_change_brings_what_it_says_and_none_of_its_facts_is_needless(policy: Policy, drawn):

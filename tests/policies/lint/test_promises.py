@@ -18,9 +18,10 @@ from policies.lint.solver import value_of
 from policies.reader import names, versions
 from policies.verdict import is_missing
 from tests.policies import drawing
+from tests.thorough import up_to
 
 DAY = date(2026, 4, 1)
-TRIED = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+TRIED = settings(max_examples=up_to(20), deadline=None, suppress_health_check=list(HealthCheck))
 SHIPPED = [one for name in names() for one in versions(name)]
 SCENES = {one.reference: Scene(one, max(DAY, one.in_force.since), 2000) for one in SHIPPED}
 
