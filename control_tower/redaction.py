@@ -17,6 +17,9 @@ SECRETS = re.compile(
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # name and password in a URL
     r"|(?i:(?<=bearer )|(?<=basic ))[\w.~+/=-]{8,}"  # an HTTP header
 )
+MARKS = ("_live_", "_test_", "whsec_", "xox", "xapp-", "shpat_", "shpca_", "shppa_", "shpss_", "tower_")
+HEADERS = ("bearer ", "basic ")
+WITH_A_PASSWORD = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
 SHORTEST = 6
 _known: set[str] = set()
 
@@ -32,7 +35,13 @@ def redacted(text: str) -> str:
     """The text without secrets."""
     for secret in sorted(_known, key=len, reverse=True):
         text = text.replace(secret, STRUCK)
-    return SECRETS.sub(STRUCK, text)
+    return SECRETS.sub(STRUCK, text) if _marked(text) else text
+
+
+def _marked(text: str) -> bool:
+    """Whether any pattern can match at all: to look for words takes a tenth of what matching takes."""
+    folded = text.casefold()
+    return any(mark in folded for mark in (*MARKS, *HEADERS)) or bool(WITH_A_PASSWORD.search(text))
 
 
 def scrubbed(content: Any) -> Any:
