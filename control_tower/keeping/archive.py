@@ -7,11 +7,9 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -20,7 +18,8 @@ from uuid import uuid4
 
 from control_tower.errors import BrokenChain, KeepingError
 from control_tower.keeping.frames import as_pandas
-from control_tower.keeping.kept import FRAME, NOUN, Address, Kept, Lying
+from control_tower.keeping.kept import NOUN, Address, Kept, Lying
+from control_tower.keeping.nearby import Nearby
 from control_tower.redaction import redacted
 
 if TYPE_CHECKING:
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 LEVEL = 3  # of gzip, which anybody can open: most of the gain at a third of the time of its default
 YOUNG = timedelta(hours=12)
-CACHED = 8 << 30
-"""Bytes of a bucket's files that this machine holds at the most."""
 
 
 class Archive:
@@ -45,7 +42,7 @@ class Archive:
     def __init__(self, url: str, behind: Archive | None = None) -> None:
         import fsspec
 
-        self.url, self.behind = _named(url).rstrip("/"), behind
+        self.url, self.behind, self._nearby = _named(url).rstrip("/"), behind, Nearby()
         try:
             self.files, self.root = fsspec.core.url_to_fs(self.url, **_options(self.url))
         except ImportError as fault:
@@ -76,9 +73,7 @@ class Archive:
         if self.is_local:
             there = Path(path)
             return self.behind.local(address) if self.behind and not there.exists() else there
-        held = self._cache / address[0] / f"{address[1]}.{address[2]}"
-        if held.exists():
-            held.touch()
+        if held := self._nearby.find(address):
             return held
         fetched = self.scratch(address[1][:12])
         try:
@@ -91,7 +86,7 @@ class Archive:
         if _digest_of(fetched) != address[1]:
             fetched.unlink()
             raise BrokenChain("is not what was kept", where=path)
-        return self._hold(fetched, held)
+        return self._nearby.hold(fetched, address)
 
     def keep_bytes(self, shelf: str, content: bytes, suffix: str) -> str:
         """Keep bytes and return their digest."""
@@ -139,7 +134,7 @@ class Archive:
         with self._told():
             if not self._is_there(target):
                 self.files.put_file(str(written), target)
-        self._hold(written, self._cache / "frames" / f"{kept.digest}.{FRAME}")  # the next step reads it at once
+        self._nearby.hold(written, kept.address)  # the next step reads it at once
         return kept
 
     def described(self, name: str, file: Path, digest: str, contract: str = "") -> Kept:
@@ -230,11 +225,11 @@ class Archive:
         if self.has(address):
             self.files.rm_file(self.path(*address))
         if not self.is_local:
-            (self._cache / address[0] / f"{address[1]}.{address[2]}").unlink(missing_ok=True)
+            self._nearby.drop(address)
 
     def scratch(self, name: str) -> Path:
         """A path on this machine to write a file to before it is kept."""
-        folder = (Path(self.root) if self.is_local else self._cache) / "scratch"
+        folder = (Path(self.root) if self.is_local else self._nearby.folder) / "scratch"
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{name}-{uuid4().hex}.parquet"
 
@@ -247,26 +242,6 @@ class Archive:
             remedy = "see that the bucket is there, is reached, and may be written to; `tower doctor` asks it"
             what = f"could not be written: {redacted(str(fault))}"
             raise KeepingError(what, where=self.url, remedy=remedy) from fault
-
-    @cached_property
-    def _cache(self) -> Path:
-        """Where this process holds files of a bucket; gone with it."""
-        held = tempfile.TemporaryDirectory(prefix="tower-kept-")
-        self._held = held  # the folder goes when this archive does
-        return Path(held.name)
-
-    def _hold(self, fetched: Path, held: Path) -> Path:
-        """Hold a fetched file, and let go of those that were not read for longest where there are too many."""
-        held.parent.mkdir(parents=True, exist_ok=True)
-        fetched.replace(held)
-        there = sorted(self._cache.glob("*/*.*"), key=lambda file: file.stat().st_mtime)
-        size = sum(file.stat().st_size for file in there)
-        for file in there[:-1]:
-            if size <= CACHED:
-                break
-            size -= file.stat().st_size
-            file.unlink()
-        return held
 
     def write(self, path: str, content: bytes) -> None:
         """Put a file there whole, in place of what was there; another process never sees half of it.

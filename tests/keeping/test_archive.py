@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 
 from control_tower.errors import BrokenChain, KeepingError
-from control_tower.keeping import Archive
-from control_tower.keeping import archive as keeping
+from control_tower.keeping import Archive, nearby
 from control_tower.keeping.kept import NOUN
 
 FRAME = pd.DataFrame({"order_id": ["1", "2", "3"], "amount": [100, 200, 300]})
@@ -91,7 +90,7 @@ def test_a_machine_holds_no_more_of_a_bucket_than_it_may(bucket: str, monkeypatc
     archive = Archive(f"{bucket}/{uuid4().hex}")
     several = [archive.keep_frame("orders", FRAME.assign(amount=number)) for number in range(5)]
     size = Path(archive.location(several[0])).stat().st_size
-    monkeypatch.setattr(keeping, "CACHED", 2 * size + 10)
+    monkeypatch.setattr(nearby, "CACHED", 2 * size + 10)
     reader = Archive(archive.url)
     for kept in several:
         assert reader.frame(kept)["amount"].iloc[0] == several.index(kept)
