@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from control_tower.errors import MappingError, SourceError, nearest
 from control_tower.joins import literal, quoted
@@ -48,7 +49,7 @@ class Files:
             source = f"read_parquet({literal(str(self.folder / path))}, file_row_number = true)"
             place = "file_row_number + 1 AS _row, NULL::VARCHAR AS _broken"
             return f"(SELECT * EXCLUDE (file_row_number), {place}{empty} FROM {source})"
-        view = f"file_{file}"
+        view = f"file_{file}_{uuid4().hex}"  # of another folder, there may be one of this name
         connection.register(view, read_delimited(self.folder / path))
         return f"(SELECT *{empty} FROM {quoted(view)})" if empty else quoted(view)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -41,3 +42,39 @@ def test_an_export_of_shopify_feeds_the_lane_and_nothing_is_proposed_on_what_it_
     assert said["#1003", "unpaid_order"] == "yes"
     assert said["#1002", "stuck_order"] == "unknown", "nobody says what was promised or whether a parcel left"
     assert report.proposals == {}
+
+
+def test_trackers_laid_over_an_export_tell_what_arrived_and_leave_unknown_what_they_do_not_say(tower: Any) -> None:
+    orders, trackers = EXPORTS / "shopify_csv_newest", EXPORTS / "tracking"
+    source = f"folder:{orders}+tracking:{trackers}"
+    report = watch_fulfilment(source, "shopify_csv", as_of=fetched(orders, trackers), dry_run=True)
+    assert report.accepted["fulfillments"] == 4
+    assert (report.accepted["shipment_events"], report.quarantined["shipment_events"]) == (9, 1), "one has no offset"
+    facts = tower.kept(report, "detect").set_index("order_id").astype(object)
+    assert facts.loc["#1001", "delivered"] is True and facts.loc["#1001", "contradictions"] == 0
+    assert facts.loc["#1002", "first_scan"] is False, "the carrier was told of it, and never had it"
+    assert facts.loc["#1005", "first_scan"] is True
+    said = answers(tower, report)
+    assert said["#1002", "silent_shipment"] == "yes"
+    assert ("#1001", "silent_shipment") not in said
+    assert set(report.absent) == {"promises", "holds", "support_contacts", "reviews"}
+    assert report.proposals == {}
+
+
+def test_words_that_nobody_understands_leave_it_unknown_whether_a_parcel_was_scanned(
+    tower: Any, tmp_path: Path
+) -> None:
+    event = {"datetime": "2026-03-05T09:00:00Z", "status": "abducted"}
+    tracker = {
+        "object": "Tracker", "id": "trk", "tracking_code": "Z", "status": "unknown", "shipment_id": "shp",
+        "created_at": "2026-03-05T08:00:00Z", "tracking_details": [event],
+    }  # fmt: skip
+    shipment = {"object": "Shipment", "id": "shp", "reference": "#1002"}
+    (tmp_path / "sent.json").write_text(json.dumps([tracker, shipment]))
+    orders = EXPORTS / "shopify_csv_newest"
+    source = f"folder:{orders}+tracking:{tmp_path}"
+    report = watch_fulfilment(source, "shopify_csv", as_of=fetched(orders, tmp_path), dry_run=True)
+    facts = tower.kept(report, "detect").set_index("order_id").astype(object)
+    assert facts["first_scan"].isna()["#1002"]
+    assert answers(tower, report)["#1002", "silent_shipment"] == "unknown"
+    assert report.accepted["shipment_events"] == 1
