@@ -12,7 +12,7 @@ from control_tower.settings import Settings
 if TYPE_CHECKING:
     from control_tower.sources.protocol import Source
 
-KINDS = ("shop", "folder", "shopify", "stripe", "tracking")
+KINDS = ("shop", "folder", "shopify", "stripe", "woocommerce", "tracking")
 # A + may stand in the name of a folder: only one before a kind of source begins the next.
 NEXT = re.compile(rf"\+(?=(?:{'|'.join(KINDS[1:])}):)")
 
@@ -26,7 +26,7 @@ def open_source(source: str, mapping: str | None, tower: Settings) -> Source:
     """The source that a word names, or several joined by `+`: of those, the first that has a table gives it.
 
     Args:
-        source: `shop`, `folder:PATH`, or `shopify`, `stripe` or `tracking` with a path.
+        source: `shop`, `folder:PATH`, or `shopify`, `stripe`, `woocommerce` or `tracking` with a path.
         mapping: for a folder, a mapping file or the name of a shipped one; for several, one each, joined by `+`,
             and nothing for one whose files are canonical.
         tower: where the shop and the key of hashes are.
@@ -79,6 +79,10 @@ def _open(source: str, mapping: str | None, tower: Settings) -> Source:
         from control_tower.sources.stripe import open_stripe
 
         return open_stripe(path, identity_key(tower.folder))
+    if kind == "woocommerce" and path:
+        from control_tower.sources.woocommerce import open_woocommerce
+
+        return open_woocommerce(path, identity_key(tower.folder))
     if kind == "tracking" and path:
         from control_tower.sources.tracking import open_tracking
 
