@@ -78,3 +78,38 @@ def test_words_that_nobody_understands_leave_it_unknown_whether_a_parcel_was_sca
     assert facts["first_scan"].isna()["#1002"]
     assert answers(tower, report)["#1002", "silent_shipment"] == "unknown"
     assert report.accepted["shipment_events"] == 1
+
+
+def test_an_export_trackers_and_tickets_together_find_what_the_carrier_delivered_and_nobody_received(
+    tower: Any,
+) -> None:
+    folders = [EXPORTS / name for name in ("shopify_csv_newest", "tracking", "tickets")]
+    source = f"folder:{folders[0]}+tracking:{folders[1]}+folder:{folders[2]}"
+    report = watch_fulfilment(source, "shopify_csv+tickets", as_of=fetched(*folders), dry_run=True)
+    assert (report.accepted["support_contacts"], report.quarantined["support_contacts"]) == (3, 2)
+    facts = tower.kept(report, "detect").set_index("order_id").astype(object)
+    assert facts.loc["#1001", "said_not_received"] is True
+    assert facts.loc["#1001", "contact_text"].startswith("It says delivered")
+    assert set(report.absent) == {"promises", "holds", "reviews"}
+    assert report.proposals == {}
+
+
+def test_woocommerces_orders_feed_the_lane_and_a_plugins_status_is_set_aside(tower: Any) -> None:
+    folder = EXPORTS / "woocommerce"
+    report = watch_fulfilment(f"woocommerce:{folder}", as_of=fetched(folder), dry_run=True)
+    assert report.accepted == {"orders": 5, "order_lines": 7, "payments": 4, "refunds": 2}
+    assert report.quarantined == {"orders": 1, "order_lines": 0, "payments": 0, "refunds": 0}
+    facts = tower.kept(report, "detect").set_index("order_id").astype(object)
+    assert facts.loc["504", "refundable_amount"] == 0 and facts.loc["502", "approved"] is True
+    said = answers(tower, report)
+    assert said["503", "unpaid_order"] == "yes" and said["502", "stuck_order"] == "unknown"
+    assert {"fulfillments", "shipment_events", "promises", "holds"} <= set(report.absent)
+    assert report.proposals == {}
+
+
+def test_an_export_with_an_amount_that_means_two_things_stops_no_other_order(tower: Any, tmp_path: Path) -> None:
+    rows = (EXPORTS / "shopify_csv_newest" / "orders_export_1.csv").read_text()
+    (tmp_path / "orders_export_1.csv").write_text(rows.replace("62.40", '"1.062,40"'))
+    report = watch_fulfilment(f"folder:{tmp_path}", "shopify_csv", as_of=fetched(tmp_path), dry_run=True)
+    assert (report.accepted["orders"], report.quarantined["orders"]) == (4, 1)
+    assert report.quarantined["payments"] == 1, "nobody knows what was paid for it"

@@ -306,3 +306,42 @@ def test_optional_columns_of_a_file_that_is_not_named_are_refused_with_their_lin
     (tmp_path / "m.yaml").write_text(OPTIONAL.replace("optional: {p:", "optional: {q:"))
     with pytest.raises(MappingError, match=r"m\.yaml:4: optional reads file 'q'"):
         FolderSource(tmp_path, str(tmp_path / "m.yaml"))
+
+
+TICKETS = Path(__file__).parent / "exports" / "tickets"
+
+
+def tickets(folder: Path) -> list[dict[str, Any]]:
+    source = FolderSource(folder, "tickets")
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        columns = data_contracts.load("support_contacts").duckdb_types()
+        return connection.sql(source.relation(connection, "support_contacts", columns)).to_arrow_table().to_pylist()
+
+
+def test_tickets_are_contacts_in_the_customers_own_words() -> None:
+    told = {row["contact_id"]: row for row in tickets(TICKETS)}
+    assert {name: row["channel"] for name, row in told.items()} == {
+        "t-1": "mail", "t-2": "chat", "t-3": "phone", "t-4": "carrier pigeon", "t-5": "mail",
+    }, "a word that the mapping does not know stays, for the contract to refuse"  # fmt: skip
+    assert told["t-1"]["text"].endswith("<b>nothing</b> is here.\nI never received my order!"), "letter by letter"
+    assert (told["t-2"]["order_id"], told["t-2"]["customer_id"], told["t-3"]["text"]) == (None, None, None)
+    assert told["t-1"]["contacted_at"].isoformat() == "2026-03-06T09:00:00+00:00"
+    assert told["t-3"]["contacted_at"].isoformat() == "2026-03-08T15:00:00+00:00", (
+        "without an offset, in the shop's zone"
+    )
+    assert told["t-5"]["unreadable"] == "contacted_at: 08.03.2026", "the eighth of March, or the third of August"
+
+
+def test_tickets_without_an_order_column_are_of_no_order_and_that_is_untold(tmp_path: Path) -> None:
+    (tmp_path / "tickets.csv").write_text("id,created_at,channel,description\n1,2026-03-06T10:00:00Z,email,Hello\n")
+    (row,) = tickets(tmp_path)
+    assert (row["order_id"], row["text"], row["unreadable"]) == (None, "Hello", None)
+    told = FolderSource(tmp_path, "tickets").columns("support_contacts")
+    assert "order_id" not in told and "topic" not in told and "text" in told
+
+
+def test_tickets_without_a_time_column_are_refused_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "tickets.csv").write_text("id,channel\n1,email\n")
+    with pytest.raises(MappingError, match="table support_contacts reads column 'created_at'"):
+        tickets(tmp_path)
