@@ -231,3 +231,21 @@ def test_a_word_that_is_no_source_is_refused_with_those_that_are() -> None:
         opened("pigeon:/a")
     with pytest.raises(SourceError, match="has no table holds"):
         opened(f"tracking:{TRACKING}+tracking:{TRACKING}").layer("holds")
+
+
+def test_of_sources_over_one_another_the_first_has_the_hands_and_each_path_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from control_tower.errors import StoreError
+    from control_tower.stores import open_store
+    from control_tower.stores.shop import EmbeddedShop
+    from desk.run import absolute, mapping_file
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text("")
+    assert absolute("folder:a+tracking:b") == f"folder:{tmp_path}/a+tracking:{tmp_path}/b"
+    assert absolute("shop+tracking:b") == f"shop+tracking:{tmp_path}/b"
+    assert mapping_file("mine.yaml+tickets") == f"{tmp_path}/mine.yaml+tickets"
+    assert isinstance(open_store("shop+tracking:b", settings()), EmbeddedShop)
+    with pytest.raises(StoreError, match="for reading only"):
+        open_store("tracking:b+shop", settings())
