@@ -15,6 +15,7 @@ from control_tower.sources.cells import converted, moment
 from control_tower.sources.expressions import NUMBER, Compiled, columns_in, compile_expression
 from control_tower.sources.files import Files, columns_of, found
 from control_tower.sources.mapping import ColumnMapping, FolderMapping, PartMapping, read_mapping
+from control_tower.sources.shop_file import shop_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -111,15 +112,7 @@ class FolderSource:
             ]
             for name, path in found.items()
         }
-        return FolderMapping(shop=self._shop(), files=found, tables=tables)
-
-    def _shop(self) -> Shop:
-        from ruamel.yaml import YAML
-
-        file = self.folder / "shop.yaml"
-        if not file.is_file():
-            return Shop(id=self.folder.resolve().name, time_zone="UTC", country="US", currency="USD")
-        return Shop.model_validate(YAML(typ="safe").load(file.read_text(encoding="utf-8")))
+        return FolderMapping(shop=shop_of(self.folder, self.folder.resolve().name), files=found, tables=tables)
 
     def _told(self, part: PartMapping) -> frozenset[str]:
         """Columns of a part, but for those that rest on nothing but columns that are not there."""

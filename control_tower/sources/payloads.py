@@ -17,6 +17,7 @@ from control_tower.identity import hashed
 from control_tower.joins import literal, quoted
 from control_tower.nouns import Shop
 from control_tower.sources.shapes import SHAPES
+from control_tower.sources.shop_file import shop_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -156,7 +157,7 @@ class PayloadSource:
         files = [file for file in files if file.name.endswith(ENDINGS)]
         if not files:
             raise SourceError("holds no JSON", where=str(folder), remedy="a source folder holds an API's payloads")
-        self.rows = Rows(_shop(self.folder, name), name, key)
+        self.rows = Rows(shop_of(self.folder, name), name, key)
         contents = [(content, _seen(file)) for file in files for content in _contents(file)]
         adapt(self.rows, contents)
         if not self.rows.tables:
@@ -228,12 +229,3 @@ def _measured(content: Any, depth: int = 0) -> Any:
 
 def _seen(file: Path) -> datetime:
     return datetime.fromtimestamp(file.stat().st_mtime, UTC)
-
-
-def _shop(folder: Path, name: str) -> Shop:
-    from ruamel.yaml import YAML
-
-    file = folder / "shop.yaml"
-    if not file.is_file():
-        return Shop(id=name, time_zone="UTC", country="US", currency="USD")
-    return Shop.model_validate(YAML(typ="safe").load(file.read_text(encoding="utf-8")))

@@ -106,6 +106,21 @@ def test_what_is_no_order_is_refused(tmp_path: Path) -> None:
         rows(written(tmp_path, {"code": "rest_forbidden", "data": {"status": 401}}), "orders")
 
 
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ("id: 5\ntime_zone: Mars\n", "id: "),
+        ("[", ""),
+        ("", "it: "),
+        ("id: a\ntime_zone: Mars\ncountry: DE\ncurrency: EUR\n", "Mars"),
+    ],
+)
+def test_a_shop_that_is_badly_told_is_refused_with_what_it_needs(tmp_path: Path, said: str, fault: str) -> None:
+    (written(tmp_path, order()) / "shop.yaml").write_text(said)
+    with pytest.raises(SourceError, match=rf"shop.yaml: can't be read.*{fault}.*id, time_zone, country and currency"):
+        rows(tmp_path, "orders")
+
+
 def test_half_an_order_is_refused_with_its_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "webhooks.jsonl").write_text(json.dumps(order()) + '\n{"id": 2, "order_k')
     with pytest.raises(SourceError, match=r"webhooks.jsonl:2: is no JSON.*fetch it again"):
