@@ -73,7 +73,7 @@ def find(folder: Path, as_of: datetime) -> list[str]:
         .filter(at <= now)
         .group_by("fulfillment_id")
         .agg(
-            first_scan=at.filter(code != "pre_transit").min(),
+            first_scan=at.filter(~code.is_in(["pre_transit", "unknown"])).min(),
             last_scan=at.max(),
             delivered_scan=at.filter(code == "delivered").min(),
             moving_scan=at.filter(code.is_in(["pre_transit", "in_transit", "out_for_delivery"])).max(),

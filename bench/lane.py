@@ -138,7 +138,7 @@ def scans_by_hand(frame: Any) -> int:
     bad = common(frame, "event_id", required, ["occurred_at"])
     codes = [
         "pre_transit", "in_transit", "out_for_delivery", "available_for_pickup",
-        "delivered", "return_to_sender", "failure",
+        "delivered", "return_to_sender", "failure", "unknown",
     ]  # fmt: skip
     bad |= frame["code"].notna() & ~frame["code"].isin(codes)
     return int(bad.sum())

@@ -66,7 +66,9 @@ Name = Annotated[str, typer.Option("--as", envvar="TOWER_APPROVER", help="Your e
 @app.command()
 def run(
     lane: Annotated[str, typer.Argument(help="The lane, as in fulfilment.")],
-    source: Annotated[str, typer.Option(help="shop, folder:PATH, shopify:PATH or stripe:PATH.")] = "shop",
+    source: Annotated[
+        str, typer.Option(help="shop, or a kind and a path as in folder:PATH; several joined by +.")
+    ] = "shop",
     mapping: Annotated[str | None, typer.Option(help="Mapping file, or the name of a shipped one.")] = None,
     as_of: Annotated[str | None, typer.Option("--as-of", help="A moment: 2018-09-03T18:00, or with an offset.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Find and score; open nothing.")] = False,
@@ -123,7 +125,9 @@ def note(
 @app.command()
 def dispute(
     id: Annotated[str, typer.Argument(help="The dispute's id, as its source names it.")],
-    source: Annotated[str, typer.Option(help="shop, folder:PATH, shopify:PATH or stripe:PATH.")] = "shop",
+    source: Annotated[
+        str, typer.Option(help="shop, or a kind and a path as in folder:PATH; several joined by +.")
+    ] = "shop",
     mapping: Annotated[str | None, typer.Option(help="Mapping file, or the name of a shipped one.")] = None,
     json: Json = False,
 ) -> None:
@@ -300,7 +304,9 @@ def demo(
 
 @app.command("measure")
 def measure(
-    source: Annotated[str, typer.Option(help="shop, folder:PATH, shopify:PATH or stripe:PATH.")] = "shop",
+    source: Annotated[
+        str, typer.Option(help="shop, or a kind and a path as in folder:PATH; several joined by +.")
+    ] = "shop",
     mapping: Annotated[str | None, typer.Option(help="Mapping file, or the name of a shipped one.")] = None,
     as_of: Annotated[str | None, typer.Option("--as-of", help="A moment; nothing later is seen.")] = None,
     weeks: Annotated[int | None, typer.Option(help="How long the window is; 13 when left out.", min=1, max=104)] = None,

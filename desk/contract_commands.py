@@ -21,7 +21,9 @@ def contract_test(json: Json = False) -> None:
 @contracts.command("docs")
 def contract_docs(
     lane: Annotated[str, typer.Argument(help="The lane whose evidence is checked.")] = "fulfilment",
-    source: Annotated[str, typer.Option(help="shop, folder:PATH, shopify:PATH or stripe:PATH.")] = "shop",
+    source: Annotated[
+        str, typer.Option(help="shop, or a kind and a path as in folder:PATH; several joined by +.")
+    ] = "shop",
     mapping: Annotated[str | None, typer.Option(help="Mapping file, or the name of a shipped one.")] = None,
     as_of: Annotated[str | None, typer.Option("--as-of", help="A moment.")] = None,
 ) -> None:

@@ -26,7 +26,9 @@ def model_evaluate(
 
 @models.command("clusters")
 def model_clusters(
-    source: Annotated[str, typer.Option(help="shop, folder:PATH, shopify:PATH or stripe:PATH.")] = "shop",
+    source: Annotated[
+        str, typer.Option(help="shop, or a kind and a path as in folder:PATH; several joined by +.")
+    ] = "shop",
     mapping: Annotated[str | None, typer.Option(help="Mapping file, or the name of a shipped one.")] = None,
     as_of: Annotated[str | None, typer.Option("--as-of", help="A moment.")] = None,
     json: Json = False,

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from control_tower.errors import SettingError
 from control_tower.server import running_server, use
 from control_tower.settings import Settings, settings
-from control_tower.sources import open_source
+from control_tower.sources import open_source, words_of
 from desk.show import as_json, err, money, out, table
 
 if TYPE_CHECKING:
@@ -75,13 +75,15 @@ def watching(what: str) -> Iterator[None]:
 
 def absolute(source: str) -> str:
     """A folder by its full path: the run that is resumed later may start elsewhere."""
-    kind, _, path = source.partition(":")
-    return f"{kind}:{Path(path).expanduser().resolve()}" if path else source
+    words = [word.partition(":") for word in words_of(source)]
+    return "+".join(f"{kind}:{Path(path).expanduser().resolve()}" if path else kind for kind, _, path in words)
 
 
 def mapping_file(mapping: str | None) -> str | None:
-    """A mapping file by its full path; the name of a shipped one as it is."""
-    return str(Path(mapping).resolve()) if mapping and Path(mapping).is_file() else mapping
+    """A mapping file by its full path; the name of a shipped one as it is; several joined by `+` alike."""
+    if mapping is None or Path(mapping).is_file():
+        return mapping and str(Path(mapping).resolve())
+    return "+".join(str(Path(one).resolve()) if Path(one).is_file() else one for one in mapping.split("+"))
 
 
 def _show(found: LaneReport) -> None:

@@ -32,7 +32,9 @@ repaid AS (
 scanned AS (
     SELECT
         fulfillment_id,
-        min(occurred_at) FILTER (WHERE code <> 'pre_transit') AS first_scan_at,
+        min(occurred_at) FILTER (WHERE code NOT IN ('pre_transit', 'unknown')) AS first_scan_at,
+        -- What a carrier said in words that nobody understands may have been a scan, and may not.
+        bool_or(code = 'unknown') AS maybe_scanned,
         max(occurred_at) AS last_scan_at,
         min(occurred_at) FILTER (WHERE code = 'delivered') AS delivered_scan_at,
         max(occurred_at) FILTER (WHERE code IN ('pre_transit', 'in_transit', 'out_for_delivery')) AS moving_scan_at
@@ -43,6 +45,7 @@ parcels AS (
     SELECT
         f.*,
         s.first_scan_at,
+        s.maybe_scanned,
         s.last_scan_at,
         coalesce(f.delivered_at, s.delivered_scan_at) AS arrived_at,
         coalesce(s.moving_scan_at > s.delivered_scan_at, false) AS out_of_order,
@@ -70,7 +73,7 @@ shipped AS (
         bool_or(out_of_order) AS out_of_order,
         arg_max(struct_pack(
             fulfillment_id, carrier, service, warehouse_id, label_created_at, handed_over_at, first_scan_at, last_scan_at,
-            left_us, tracking_code
+            maybe_scanned, left_us, tracking_code
         ), (coalesce(label_created_at, handed_over_at, TIMESTAMPTZ '1970-01-01'), fulfillment_id)) AS newest
     FROM parcels
     GROUP BY order_id
@@ -172,6 +175,7 @@ SELECT
     CASE
         WHEN NOT has('shipment_events') THEN NULL
         WHEN s.newest.first_scan_at IS NOT NULL THEN true
+        WHEN s.newest.maybe_scanned THEN NULL
         -- Nobody can scan a parcel that has no code.
         WHEN s.newest IS NULL OR s.newest.tracking_code IS NOT NULL THEN false
     END AS first_scan,

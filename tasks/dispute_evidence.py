@@ -109,7 +109,7 @@ def _shipping_date(evidence: Evidence) -> tuple[str, list[tuple[str, Row]]] | No
     scanned = [
         ("shipment_events", row, row["occurred_at"])
         for row in evidence.get("shipment_events", ())
-        if row.get("occurred_at") and row.get("code") not in (None, "pre_transit")
+        if row.get("occurred_at") and row.get("code") not in (None, "pre_transit", "unknown")
     ]
     if not (known := handed or scanned):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime
@@ -67,6 +68,7 @@ def validate(gathered: Gathered) -> Accepted:
     for table, kept in sorted(gathered.frames.items()):  # as they are kept: a dictionary has no other order
         contract = data_contracts.load(table)
         checked = data_contracts.check(contract, with_context(contract, gathered, tower), gathered.as_of)
+        checked = _of_what_is_told(table, checked, gathered.untold)
         _stop_on_breach(contract, checked)
         rules |= {rule.name: rule.count for rule in checked.rules if rule.count}
         frames[table], aside = _divide(table, kept, checked, archive, tower)
@@ -119,6 +121,17 @@ def with_context(contract: Contract, gathered: Gathered, tower: Settings) -> pd.
         if column.name not in frame:
             frame[column.name] = None
     return frame
+
+
+def _of_what_is_told(table: str, checked: Checked, untold: tuple[str, ...]) -> Checked:
+    """A column that the source never tells of contradicts nothing: that it is empty is no warning."""
+    found = checked.failures
+    silent = (found["severity"] == "warning") & (table + "." + found["column"].astype(str)).isin(untold)
+    if not silent.any():
+        return checked
+    fewer = found.loc[silent, "rule"].value_counts()
+    rules = tuple(replace(rule, count=rule.count - int(fewer.get(rule.name, 0))) for rule in checked.rules)
+    return replace(checked, failures=found[~silent], rules=rules)
 
 
 def _stop_on_breach(contract: Contract, checked: Checked) -> None:

@@ -14,6 +14,7 @@ from control_tower.joins import literal
 
 FUNCTIONS = ("concat", "coalesce", "least", "greatest", "lower", "upper", "trim")
 OTHERS = {  # with arguments of their own kind
+    "column": "column('its name'), for a name with blanks",
     "moment": "moment(column)",
     "matches": "matches(column, 'pattern')",
     "padded": "padded(column, width), the width at most 40",
@@ -156,6 +157,8 @@ class _Compiler:
 
     def _call(self, name: str, arguments: list[ast.expr]) -> str:
         match name, arguments:
+            case "column", [ast.Constant(value=str(named))]:
+                return self._column(named)
             case "moment", [one]:
                 return self.moment(self.sql(one))
             case "abs", [one]:
@@ -172,6 +175,22 @@ class _Compiler:
         if name not in FUNCTIONS or not arguments:
             raise self.refusal(f"calls {name}", nearest(name, [*FUNCTIONS, *OTHERS]))
         return f"{name}({', '.join(map(self.sql, arguments))})"
+
+
+def columns_in(text: str) -> list[str]:
+    """The names of the columns that an expression reads.
+
+    Raises:
+        MappingError: something in it is not allowed.
+    """
+    names: list[str] = []
+
+    def seen(name: str) -> str:
+        names.append(name)
+        return "NULL"
+
+    compile_expression(text, seen, lambda sql: sql, "an expression")
+    return names
 
 
 def is_number(node: ast.expr) -> bool:

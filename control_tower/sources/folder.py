@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 from control_tower.errors import MappingError, SourceError, nearest
 from control_tower.joins import literal, quoted
 from control_tower.nouns import Shop, as_json
-from control_tower.sources.cells import converted
-from control_tower.sources.delimited import header, read_delimited
-from control_tower.sources.expressions import NUMBER, Compiled, compile_expression
+from control_tower.sources.cells import converted, moment
+from control_tower.sources.expressions import NUMBER, Compiled, columns_in, compile_expression
+from control_tower.sources.files import Files, columns_of, found
 from control_tower.sources.mapping import ColumnMapping, FolderMapping, PartMapping, read_mapping
+from control_tower.sources.shop_file import shop_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,15 +51,8 @@ class FolderSource:
             raise SourceError(what, where=str(folder), remedy="a source folder holds CSV or Parquet files")
         self.mapped, self.name = mapping is not None, mapping or "canonical"
         self.mapping = read_mapping(mapping) if mapping else self._canonical()
-        self._columns: dict[str, dict[str, str]] = {}
-        for file, path in self.mapping.files.items():
-            if not (self.folder / path).is_file():
-                there = [each.name for each in self.folder.iterdir()]
-                raise MappingError(
-                    f"file {path!r} (as {file}) is not in {self.folder}",
-                    where=self.name,
-                    remedy=nearest(path, there),
-                )
+        paths = {file: found(self.folder, file, path, self.name) for file, path in self.mapping.files.items()}
+        self.files = Files(self.folder, paths, self.mapping.optional)
 
     @property
     def shop(self) -> Shop:
@@ -70,8 +64,8 @@ class FolderSource:
         return frozenset(self.mapping.tables)
 
     def columns(self, table: str) -> frozenset[str]:
-        """The canonical columns that the mapping gives to every part of a table."""
-        return frozenset.intersection(*(frozenset(part.columns) for part in self.mapping.tables[table]))
+        """The canonical columns that the mapping gives to every part of a table, and the files tell of."""
+        return frozenset.intersection(*(self._told(part) for part in self.mapping.tables[table]))
 
     def relation(
         self,
@@ -110,60 +104,33 @@ class FolderSource:
                 PartMapping(
                     file=name,
                     columns={
-                        column: ColumnMapping(column=column) for column in self._names(path) if column != "unreadable"
+                        column: ColumnMapping(column=column)
+                        for column in columns_of(self.folder / path)
+                        if column != "unreadable"
                     },
                 )
             ]
             for name, path in found.items()
         }
-        return FolderMapping(shop=self._shop(), files=found, tables=tables)
+        return FolderMapping(shop=shop_of(self.folder, self.folder.resolve().name), files=found, tables=tables)
 
-    def _shop(self) -> Shop:
-        from ruamel.yaml import YAML
-
-        file = self.folder / "shop.yaml"
-        if not file.is_file():
-            return Shop(id=self.folder.resolve().name, time_zone="UTC", country="US", currency="USD")
-        return Shop.model_validate(YAML(typ="safe").load(file.read_text(encoding="utf-8")))
-
-    def _names(self, path: str) -> list[str]:
-        return list(self._kinds(path))
-
-    def _kinds(self, path: str) -> dict[str, str]:
-        """Column name to DuckDB type; every column of delimited text is VARCHAR."""
-        file = self.folder / path
-        if not path.endswith(".parquet"):
-            return dict.fromkeys(header(file), "VARCHAR")
-        import duckdb
-
-        try:
-            with duckdb.connect() as connection:
-                rows = connection.sql(f"DESCRIBE SELECT * FROM read_parquet({literal(str(file))})").fetchall()
-        except duckdb.Error as fault:
-            raise SourceError(f"is no Parquet file: {str(fault)[:200]}", where=path, remedy="write it again") from fault
-        return {row[0]: row[1] for row in rows}
-
-    def _opened(self, connection: duckdb.DuckDBPyConnection, file: str) -> tuple[str, dict[str, str]]:
-        """SQL that reads a file, and the kinds of its columns, `_row` and `_broken` included."""
-        path = self.mapping.files[file]
-        kinds = self._columns.setdefault(path, self._kinds(path))
-        if path.endswith(".parquet"):
-            source = f"read_parquet({literal(str(self.folder / path))}, file_row_number = true)"
-            place = "file_row_number + 1 AS _row, NULL::VARCHAR AS _broken"
-            return f"(SELECT * EXCLUDE (file_row_number), {place} FROM {source})", kinds
-        view = f"file_{file}"
-        connection.register(view, read_delimited(self.folder / path))
-        return quoted(view), kinds
+    def _told(self, part: PartMapping) -> frozenset[str]:
+        """Columns of a part, but for those that rest on nothing but columns that are not there."""
+        absent = {f"{file}.{name}" for file in part.join for name in self.files.absent(file)}
+        absent |= self.files.absent(part.file)
+        return frozenset(name for name, mapped in part.columns.items() if not (read := reads(mapped)) or read - absent)
 
     def _part(
         self, connection: duckdb.DuckDBPyConnection, table: str, part: PartMapping, columns: Mapping[str, str]
     ) -> str:
-        source, kinds = self._opened(connection, part.file)
+        source, kinds = self.files.relation(connection, part.file), self.files.kinds(part.file)
         known = {name: (f"m.{quoted(name)}", kind) for name, kind in kinds.items()}
         known.setdefault("_row", ("m._row", "BIGINT"))  # the place in the file, for rows that have no name
+        known["_written"] = (self._written(part.file), "TIMESTAMP WITH TIME ZONE")  # what nobody dates held by then
         joined = ""
         for file, on in part.join.items():
-            other, other_kinds = self._opened(connection, file)
+            other, other_kinds = self.files.relation(connection, file), self.files.kinds(file)
+            known[f"{file}._row"] = (f"{quoted(file)}._row", "BIGINT")
             known |= {f"{file}.{name}": (f"{quoted(file)}.{quoted(name)}", kind) for name, kind in other_kinds.items()}
             mine, _, its = (side.strip() for side in on.partition("="))
             its = its or mine
@@ -209,7 +176,7 @@ class FolderSource:
         return find
 
     def _no_column(self, table: str, name: str, file: str, there: Mapping[str, object]) -> MappingError:
-        path = self.mapping.files[file]
+        path = self.files.paths[file]
         return MappingError(
             f"table {table} reads column {name!r}, which {path} does not have",
             where=self.name,
@@ -231,11 +198,12 @@ class FolderSource:
             return self._default(name, kind, part, find, table, key), ""
         if mapped.constant is not None:
             return converted(literal(str(mapped.constant)), "VARCHAR", kind, mapped, self.shop)[0], ""
+        currency = find(mapped.currency)[0] if mapped.currency else None
         if mapped.expression is not None:
             found = self._compile(mapped.expression, table, find, mapped.time_zone)
-            return self._computed(name, kind, mapped, found)
+            return self._computed(name, kind, mapped, found, currency)
         raw, given = find(str(mapped.column))
-        value, failed = converted(raw, given, kind, mapped, self.shop)
+        value, failed = converted(raw, given, kind, mapped, self.shop, currency)
         return (
             value,
             f"CASE WHEN {failed} THEN {literal(name + ': ')} || left(CAST({raw} AS VARCHAR), 200) END"
@@ -243,7 +211,9 @@ class FolderSource:
             else "",
         )
 
-    def _computed(self, name: str, kind: str, mapped: ColumnMapping, found: Compiled) -> tuple[str, str]:
+    def _computed(
+        self, name: str, kind: str, mapped: ColumnMapping, found: Compiled, currency: str | None
+    ) -> tuple[str, str]:
         """`_value` of an expression."""
         raw = found.sql
         if kind == "BIGINT":
@@ -252,7 +222,7 @@ class FolderSource:
                 raw = f"CASE WHEN {raw} = floor({raw}) THEN CAST({raw} AS BIGINT) END"
         elif kind == "VARCHAR":
             raw = f"CAST({raw} AS VARCHAR)"
-        value, _ = converted(raw, kind, kind, mapped, self.shop)
+        value, _ = converted(raw, kind, kind, mapped, self.shop, currency)
         if kind == "BIGINT":
             return value, (
                 f"CASE WHEN ({found.sql}) IS NOT NULL AND ({value}) IS NULL"
@@ -279,19 +249,23 @@ class FolderSource:
                 else "CAST(m._row AS VARCHAR)"
             )
         if name == "observed_at":
-            written = (self.folder / self.mapping.files[part.file]).stat().st_mtime
-            return f"TIMESTAMPTZ {literal(as_json(datetime.fromtimestamp(written, UTC)))}"
+            return self._written(part.file)
         return f"CAST(NULL AS {kind})"
+
+    def _written(self, file: str) -> str:
+        """SQL of when a file was written."""
+        written = (self.folder / self.files.paths[file]).stat().st_mtime
+        return f"TIMESTAMPTZ {literal(as_json(datetime.fromtimestamp(written, UTC)))}"
 
     def _compile(
         self, text: str, table: str, find: Callable[[str], tuple[str, str]], time_zone: str | None = None
     ) -> Compiled:
-        zone = ZoneInfo(time_zone or self.shop.time_zone).key
+        zone = literal(ZoneInfo(time_zone or self.shop.time_zone).key)
 
-        def moment(sql: str) -> str:
-            return f"timezone({literal(zone)}, TRY_CAST({sql} AS TIMESTAMP))"
+        def at(sql: str) -> str:
+            return moment(f"CAST({sql} AS VARCHAR)", zone)
 
-        return compile_expression(text, lambda name: find(name)[0], moment, f"{self.name}, table {table}")
+        return compile_expression(text, lambda name: find(name)[0], at, f"{self.name}, table {table}")
 
 
 def _said(what: str, found: Compiled) -> str:
@@ -299,3 +273,10 @@ def _said(what: str, found: Compiled) -> str:
     if found.lost == "false":
         return "NULL"
     return f"CASE WHEN {found.lost} THEN left(concat_ws(', ', {', '.join([literal(what), *found.cells])}), 200) END"
+
+
+def reads(mapped: ColumnMapping) -> set[str]:
+    """The names of the columns that a canonical column comes from."""
+    if mapped.expression:
+        return set(columns_in(mapped.expression))
+    return {mapped.column} if mapped.column else set()

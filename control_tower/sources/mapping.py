@@ -30,6 +30,9 @@ class ColumnMapping(_Part):
     otherwise: str | None = Field(default=None, description="for a value that `map` does not name")
     format: str | None = Field(default=None, description="strptime format of a time that is not ISO 8601")
     read_as: str | None = Field(default=None, pattern="^(money|end_of_day)$")
+    currency: str | None = Field(
+        default=None, description="the column that names the currency of money; the shop's when left out"
+    )
     time_zone: str | None = Field(default=None, description="zone of times without an offset; the shop's when left out")
 
     @model_validator(mode="before")
@@ -62,7 +65,10 @@ class FolderMapping(_Part):
     """A whole folder: the shop it belongs to, its files, and its canonical tables."""
 
     shop: Shop
-    files: dict[str, str]
+    files: dict[str, str] = Field(description="a name to a file of the folder; a * stands for the part that differs")
+    optional: dict[str, list[str]] = Field(
+        default_factory=dict, description="a name under `files` to columns that some of its generations lack"
+    )
     tables: dict[str, list[PartMapping]]
 
     @model_validator(mode="before")
@@ -105,17 +111,22 @@ def read_mapping(name: str) -> FolderMapping:
             where=f"{path.name}:{_line(content, place)}",
             remedy=_hint(first, place),
         ) from fault
-    for table, parts in mapping.tables.items():
-        for part in parts:
-            for file in (part.file, *part.join):
-                if file not in mapping.files:
-                    line = _line(content, ["tables", table])
-                    raise MappingError(
-                        f"table {table} reads file {file!r}, which is not under files",
-                        where=f"{path.name}:{line}",
-                        remedy=nearest(file, mapping.files),
-                    )
+    for file, what, place in _named_files(mapping):
+        if file not in mapping.files:
+            raise MappingError(
+                f"{what} reads file {file!r}, which is not under files",
+                where=f"{path.name}:{_line(content, place)}",
+                remedy=nearest(file, mapping.files),
+            )
     return mapping
+
+
+def _named_files(mapping: FolderMapping) -> list[tuple[str, str, list[Any]]]:
+    """Each name of a file that a mapping uses, what uses it, and where that is written."""
+    used: list[tuple[str, str, list[Any]]] = [(file, "optional", ["optional", file]) for file in mapping.optional]
+    for table, parts in mapping.tables.items():
+        used += [(file, f"table {table}", ["tables", table]) for part in parts for file in (part.file, *part.join)]
+    return used
 
 
 def _plain(content: Any) -> JsonValue:

@@ -17,12 +17,14 @@ from control_tower.identity import hashed
 from control_tower.joins import literal, quoted
 from control_tower.nouns import Shop
 from control_tower.sources.shapes import SHAPES
+from control_tower.sources.shop_file import shop_of
 
 if TYPE_CHECKING:
     import duckdb
 
 Payload = Mapping[str, Any]
 Read = Callable[[Any], Any]
+DEEPEST = 100
 ENDINGS = (".json", ".json.gz", ".jsonl", ".jsonl.gz")
 
 
@@ -56,10 +58,12 @@ class Rows:
                 row[name] = None if value is None or value == "" else read(value)
             except (ValueError, TypeError, OverflowError, OSError, InvalidOperation):
                 broken.append(f"{name}: {str(value)[:200]}")
-        row[named] = None if key is None else str(key)
-        row |= {"source": self.source, "source_id": str(key), "observed_at": seen}
+        kept = self.tables.setdefault(table, {})
+        place = f"nameless {len(kept)}" if key is None else str(key)  # one without a name is no other's newer self
+        row[named] = None if key is None else place
+        row |= {"source": self.source, "source_id": place, "observed_at": seen}
         row["unreadable"] = "; ".join(broken) or None
-        self.tables.setdefault(table, {})[str(key)] = row
+        kept[place] = row
 
 
 def minor(currency: str | None) -> Read:
@@ -153,7 +157,7 @@ class PayloadSource:
         files = [file for file in files if file.name.endswith(ENDINGS)]
         if not files:
             raise SourceError("holds no JSON", where=str(folder), remedy="a source folder holds an API's payloads")
-        self.rows = Rows(_shop(self.folder, name), name, key)
+        self.rows = Rows(shop_of(self.folder, name), name, key)
         contents = [(content, _seen(file)) for file in files for content in _contents(file)]
         adapt(self.rows, contents)
         if not self.rows.tables:
@@ -199,24 +203,29 @@ class PayloadSource:
 
 def _contents(file: Path) -> Iterator[Any]:
     opened: Any = gzip.open if file.suffix == ".gz" else open
+    where = file.name
     try:
         with opened(file, "rt", encoding="utf-8") as lines:
-            if ".jsonl" in file.name:
-                yield from (json.loads(line) for line in lines if line.strip())
-            else:
-                yield json.load(lines)
+            if ".jsonl" not in file.name:
+                yield _measured(json.load(lines))
+                return
+            for number, line in enumerate(lines, 1):
+                where = f"{file.name}:{number}"
+                if line.strip():
+                    yield _measured(json.loads(line))
     except (ValueError, OSError, EOFError, RecursionError) as fault:
-        raise SourceError(f"is no JSON: {str(fault)[:200]}", where=file.name, remedy="fetch it again") from fault
+        raise SourceError(f"is no JSON: {str(fault)[:200]}", where=where, remedy="fetch it again") from fault
+
+
+def _measured(content: Any, depth: int = 0) -> Any:
+    """Nobody's payload is as deep as this, and what walks one must come to its end."""
+    if depth > DEEPEST:
+        raise ValueError(f"it is nested deeper than {DEEPEST}")
+    for inner in content.values() if isinstance(content, dict) else content if isinstance(content, list) else ():
+        if isinstance(inner, dict | list):
+            _measured(inner, depth + 1)
+    return content
 
 
 def _seen(file: Path) -> datetime:
     return datetime.fromtimestamp(file.stat().st_mtime, UTC)
-
-
-def _shop(folder: Path, name: str) -> Shop:
-    from ruamel.yaml import YAML
-
-    file = folder / "shop.yaml"
-    if not file.is_file():
-        return Shop(id=name, time_zone="UTC", country="US", currency="USD")
-    return Shop.model_validate(YAML(typ="safe").load(file.read_text(encoding="utf-8")))

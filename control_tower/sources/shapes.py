@@ -15,7 +15,7 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "refunds": ("refund_id", "order_id", "amount", "currency", "method", "refunded_at"),
     "fulfillments": (
         "fulfillment_id", "order_id", "status", "carrier", "service", "tracking_code", "warehouse_id",
-        "label_created_at",
+        "label_created_at", "delivered_at",
     ),
     "shipment_events": ("event_id", "fulfillment_id", "order_id", "code", "occurred_at", "place"),
     "subscriptions": (

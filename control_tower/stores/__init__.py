@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING
 from control_tower.errors import StoreError
 from control_tower.secret import reveal
 from control_tower.settings import Settings
+from control_tower.sources import words_of
 
 if TYPE_CHECKING:
     from control_tower.stores.protocol import Store
 
 
 def open_store(source: str, tower: Settings) -> Store:
-    """The store whose hands act on what a source told of.
+    """The store whose hands act on what a source, or the first of several, told of.
 
     Raises:
         StoreError: the source is for reading only.
     """
-    kind = source.partition(":")[0]
-    if source == "shop":
+    first = words_of(source)[0]  # of sources laid over one another, the first is where the orders live
+    kind = first.partition(":")[0]
+    if first == "shop":
         from control_tower.stores.shop import EmbeddedShop
 
         return EmbeddedShop(tower.shop) if tower.hostile is None else _misbehaving(tower.shop, tower.hostile)

@@ -262,3 +262,87 @@ def test_an_id_that_is_longer_than_it_is_padded_to_is_not_cut(tmp_path: Path) ->
 def test_one_row_for_a_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MappingError, match=r"reads column 'nno'.*did you mean 'no'"):
         computed(tmp_path, b"no,q\na,1\n", "method: q", extra="one_row_for: nno")
+
+
+OPTIONAL = """
+shop: {id: s, time_zone: Asia/Tokyo, country: JP, currency: JPY}
+files: {p: "pay*.csv"}
+optional: {p: [note, kind of payment]}
+tables:
+  payments:
+    file: p
+    columns:
+      payment_id: id
+      order_id: number
+      amount: {column: value, read_as: money}
+      currency: {constant: JPY}
+      method: {expression: "lower(column('kind of payment'))"}
+      paid_at: {expression: "moment(paid)"}
+"""
+
+
+def test_an_optional_column_that_is_not_there_is_untold_and_one_that_is_there_is_read(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(OPTIONAL)
+    told = {}
+    for name, lines in {
+        "old": "id,number,value,paid\na,1,3,2026-03-02 09:15:00 +0100\n",
+        "new": "id,number,value,paid,kind of payment\na,1,3,2026-03-02 09:15,CARD\n",
+    }.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / f"pay_{name}.csv").write_text(lines)
+        source = FolderSource(folder, str(tmp_path / "m.yaml"))
+        with duckdb.connect() as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            relation = source.relation(connection, "payments", data_contracts.load("payments").duckdb_types())
+            (row,) = connection.sql(relation).to_arrow_table().to_pylist()
+        told[name] = (row["method"], row["amount"], row["paid_at"].isoformat(), "method" in source.columns("payments"))
+    assert told == {
+        "old": (None, 3, "2026-03-02T08:15:00+00:00", False),
+        "new": ("card", 3, "2026-03-02T00:15:00+00:00", True),
+    }, "a time with an offset is that moment, and one without is in the shop's zone"
+
+
+def test_optional_columns_of_a_file_that_is_not_named_are_refused_with_their_line(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(OPTIONAL.replace("optional: {p:", "optional: {q:"))
+    with pytest.raises(MappingError, match=r"m\.yaml:4: optional reads file 'q'"):
+        FolderSource(tmp_path, str(tmp_path / "m.yaml"))
+
+
+TICKETS = Path(__file__).parent / "exports" / "tickets"
+
+
+def tickets(folder: Path) -> list[dict[str, Any]]:
+    source = FolderSource(folder, "tickets")
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        columns = data_contracts.load("support_contacts").duckdb_types()
+        return connection.sql(source.relation(connection, "support_contacts", columns)).to_arrow_table().to_pylist()
+
+
+def test_tickets_are_contacts_in_the_customers_own_words() -> None:
+    told = {row["contact_id"]: row for row in tickets(TICKETS)}
+    assert {name: row["channel"] for name, row in told.items()} == {
+        "t-1": "mail", "t-2": "chat", "t-3": "phone", "t-4": "carrier pigeon", "t-5": "mail",
+    }, "a word that the mapping does not know stays, for the contract to refuse"  # fmt: skip
+    assert told["t-1"]["text"].endswith("<b>nothing</b> is here.\nI never received my order!"), "letter by letter"
+    assert (told["t-2"]["order_id"], told["t-2"]["customer_id"], told["t-3"]["text"]) == (None, None, None)
+    assert told["t-1"]["contacted_at"].isoformat() == "2026-03-06T09:00:00+00:00"
+    assert told["t-3"]["contacted_at"].isoformat() == "2026-03-08T15:00:00+00:00", (
+        "without an offset, in the shop's zone"
+    )
+    assert told["t-5"]["unreadable"] == "contacted_at: 08.03.2026", "the eighth of March, or the third of August"
+
+
+def test_tickets_without_an_order_column_are_of_no_order_and_that_is_untold(tmp_path: Path) -> None:
+    (tmp_path / "tickets.csv").write_text("id,created_at,channel,description\n1,2026-03-06T10:00:00Z,email,Hello\n")
+    (row,) = tickets(tmp_path)
+    assert (row["order_id"], row["text"], row["unreadable"]) == (None, "Hello", None)
+    told = FolderSource(tmp_path, "tickets").columns("support_contacts")
+    assert "order_id" not in told and "topic" not in told and "text" in told
+
+
+def test_tickets_without_a_time_column_are_refused_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "tickets.csv").write_text("id,channel\n1,email\n")
+    with pytest.raises(MappingError, match="table support_contacts reads column 'created_at'"):
+        tickets(tmp_path)
