@@ -24,6 +24,7 @@ from desk.approvers import approvers
 from desk.audit_commands import audits
 from desk.breakers import breakers
 from desk.kept import kept
+from desk.ledger import ledgers
 from desk.model_commands import models
 from desk.rungs import rungs
 from desk.slack_desk.command import slack
@@ -44,6 +45,7 @@ app.add_typer(rungs, name="rungs")
 app.add_typer(contracts, name="contract")
 app.add_typer(kept, name="kept")
 app.add_typer(audits, name="audit")
+app.add_typer(ledgers, name="ledger")
 app.add_typer(policies, name="policy")
 app.add_typer(slack, name="slack")
 app.add_typer(models, name="model")
