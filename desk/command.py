@@ -214,7 +214,7 @@ def _rule(
 
 @app.command()
 def doctor(json: Json = False) -> None:
-    """Show versions, what can be read and reached, and whether the model answers and what it would cost."""
+    """Look at every part of the tower, say how it is, and what to do where it is not well; changes nothing."""
     from desk.doctor import examine
 
     examine(json=json)

@@ -32,7 +32,7 @@ def make_ready(engine: Engine) -> None:
     """Make the ledger where there is none yet; refuse one that is not of this release.
 
     Raises:
-        LedgerError: another release made it; says what to do.
+        LedgerError: its database can't be read, or another release made it; says what to do.
     """
     found = _read(engine)
     must_be_head(engine, _make(engine) if found is None else found)
@@ -51,19 +51,20 @@ def revision_at(url: str) -> str | None:
         return None
     try:
         return _read(engine)
+    finally:
+        engine.dispose()
+
+
+def _read(engine: Engine) -> str | None:
+    try:
+        with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as reading:
+            return revision_of(reading)
     except OperationalError as fault:
         raise LedgerError(
             f"the ledger can't be read: {str(fault.orig).strip().splitlines()[0][:300]}",
             where=engine.url.render_as_string(hide_password=True),
             remedy="see to its server or disk, and to TOWER_LEDGER_URL",
         ) from None
-    finally:
-        engine.dispose()
-
-
-def _read(engine: Engine) -> str | None:
-    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as reading:
-        return revision_of(reading)
 
 
 def must_be_head(engine: Engine, found: str | None) -> None:
