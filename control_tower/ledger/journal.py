@@ -262,7 +262,7 @@ def faults(engine: Engine) -> Iterator[Fault]:
     A journal that was cut off at its end together with its head, as in an old copy of the whole book, is seen only by
     the kept records, which name the entry that they were written after.
     """
-    with _snapshot(engine) as connection:
+    with snapshot(engine) as connection:
         yield from faults_in(connection, SQLModel.metadata.tables)
 
 
@@ -305,7 +305,7 @@ def _changed_rows(connection: Connection, table: Table, written: dict[str, str])
 
 
 @contextmanager
-def _snapshot(engine: Engine) -> Iterator[Connection]:
+def snapshot(engine: Engine) -> Iterator[Connection]:
     """The whole book as it is at one moment, while others go on writing."""
     if engine.dialect.name == "postgresql":
         with engine.execution_options(isolation_level="REPEATABLE READ").connect() as connection:

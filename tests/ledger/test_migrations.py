@@ -9,6 +9,8 @@ import multiprocessing
 import os
 import signal
 import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from control_tower.ledger.database import open_engine
 from control_tower.ledger.journal import faults, faults_in
 from control_tower.ledger.migrations import downgrade, moving, planned, shapes, upgrade
 from control_tower.ledger.revisions import HEAD, KNOWN, VERSION_TABLE
-from control_tower.ledger.tables import ChainRow, RungRow
+from control_tower.ledger.tables import ChainRow, EventRow, RungRow
 from control_tower.model import tables as of_models
 from control_tower.slack import tables as of_slack
 from tests.postgres import new_database
@@ -297,4 +299,21 @@ def test_what_is_open_while_it_is_migrated_writes_no_more(first: str) -> None:
     downgrade(first, "0003")
     with pytest.raises(LedgerError, match="tower ledger upgrade"), ledger.write():
         pass
+    ledger.engine.dispose()
+
+
+def test_a_write_that_is_under_way_is_waited_for_and_is_in_the_journal_as_it_was(first: str) -> None:
+    upgrade(first)
+    ledger = Ledger(first)
+    with ThreadPoolExecutor(1) as beside:
+        with ledger.write() as session:
+            session.add(EventRow(subject="case:1", what="seen", detail="before it was migrated", at=NOW))
+            session.flush()
+            assert planned(first, "0003").found == HEAD, "a mere look waits for nobody"
+            moving_it = beside.submit(downgrade, first, "0003")
+            time.sleep(0.5)
+            assert not moving_it.done()
+        assert moving_it.result(60).plan.to == "0003"
+    assert not_as_written(first, "0003") == []
+    assert "before it was migrated" in {row.detail for row in _events(first)}
     ledger.engine.dispose()

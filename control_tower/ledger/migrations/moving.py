@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from control_tower.errors import LedgerError, nearest
 from control_tower.ledger.database import open_engine
-from control_tower.ledger.journal import faults_in, last_touched, note_changes, touch_all, write_entries
+from control_tower.ledger.journal import faults_in, last_touched, note_changes, snapshot, touch_all, write_entries
 from control_tower.ledger.migrations.shapes import recognised, tables_at, watched_at
 from control_tower.ledger.revisions import (
     HEAD,
@@ -67,11 +67,10 @@ def planned(url: str, to: str = HEAD) -> Plan:
     Raises:
         LedgerError: it can't be moved; says why.
     """
-    with _alone(url) as connection:
+    with _opened(url) as engine, snapshot(engine) as connection:  # no lock: whoever runs goes on
         plan = _plan(connection, to)
         if not plan.nothing:
             _is_as_written(connection, plan.found)
-        connection.rollback()
     return plan
 
 
@@ -110,14 +109,20 @@ def downgrade(url: str, to: str, *, lose: bool = False, now: datetime | None = N
 @contextmanager
 def _alone(url: str) -> Iterator[Connection]:
     """One transaction on a ledger that nobody else writes to until it ends."""
+    with _opened(url) as engine, engine.begin() as connection:
+        lock_out_others(connection)
+        _wait_for_writers(connection)
+        yield connection
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Engine]:
+    """The engine of a ledger that is there; a fault of its database is told with what to do."""
     engine = open_engine(url)
     if revision_at(url) is None:
         raise LedgerError("there is no ledger yet", where=_where(engine), remedy="the first run makes it")
     try:
-        with engine.begin() as connection:
-            lock_out_others(connection)
-            _wait_for_writers(connection)
-            yield connection
+        yield engine
     except DBAPIError as fault:
         raise LedgerError(
             f"the ledger could not be migrated: {str(fault.orig).strip().splitlines()[0][:300]}",
