@@ -105,10 +105,6 @@ class StoreError(TowerError):
     """A store refused, or its answer could not be understood."""
 
 
-class ModelUnreachable(TowerError):
-    """A model is configured and gives no answer. Nothing waits for it."""
-
-
 class MessageRefused(TowerError):
     """A text may not be sent to a customer; says what in it, and why."""
 

@@ -135,6 +135,30 @@ def running_server(settings: Settings, port: int = 4200, deadline: float = 120.0
         _set(before)
 
 
+@contextmanager
+def server_there(settings: Settings, patience: float = 4.0) -> Iterator[Server | None]:
+    """The server that a command would use, if it answers now; none is started, and none is kept up.
+
+    Args:
+        patience: seconds for each call, made once.
+
+    Raises:
+        ServerError: the one that `PREFECT_API_URL` names does not answer.
+    """
+    once = {"PREFECT_CLIENT_MAX_RETRIES": "0", "PREFECT_API_REQUEST_TIMEOUT": str(patience)}
+    wanted = prefect_environment(settings) | once
+    before = {name: os.environ.get(name) for name in (*wanted, "PREFECT_API_URL")}
+    try:
+        _set(wanted)
+        given = before["PREFECT_API_URL"]
+        server = _reach(given) if given else _ours(_folder(settings))
+        if server:
+            _set({"PREFECT_API_URL": server.api})
+        yield server
+    finally:
+        _set(before)
+
+
 def _reach(api_url: str) -> Server:
     """The server that the user named, when it answers."""
     from prefect.client.orchestration import get_client

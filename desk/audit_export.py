@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select, tuple_
-from sqlmodel import SQLModel, col
+from sqlmodel import col
 
 from control_tower import __version__
 from control_tower.errors import BrokenChain
@@ -89,7 +89,6 @@ def show_key(*, json: bool) -> None:
 def _told(ledger: Ledger, held: Dossier) -> dict[str, Any]:
     """Everything that the ledger and the outbox have on a case, as JSON content without secrets."""
     digests = [row.digest for row in held.proposals]
-    SQLModel.metadata.create_all(ledger.engine, tables=[SQLModel.metadata.tables["outbox"]])
     with ledger.read() as session:
         votes = list(session.scalars(select(VoteRow).where(col(VoteRow.proposal).in_(digests))))
         rulings = list(session.scalars(select(RulingRow).where(col(RulingRow.proposal).in_(digests))))

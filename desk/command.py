@@ -25,6 +25,7 @@ from desk.audit_commands import audits
 from desk.breakers import breakers
 from desk.contract_commands import contracts
 from desk.kept import kept
+from desk.ledger import ledgers
 from desk.model_commands import models
 from desk.policy_commands import policies
 from desk.rungs import rungs
@@ -44,6 +45,7 @@ app.add_typer(rungs, name="rungs")
 app.add_typer(contracts, name="contract")
 app.add_typer(kept, name="kept")
 app.add_typer(audits, name="audit")
+app.add_typer(ledgers, name="ledger")
 app.add_typer(policies, name="policy")
 app.add_typer(slack, name="slack")
 app.add_typer(models, name="model")
@@ -216,7 +218,7 @@ def _rule(
 
 @app.command()
 def doctor(json: Json = False) -> None:
-    """Show versions, what can be read and reached, and whether the model answers and what it would cost."""
+    """Look at every part of the tower, say how it is, and what to do where it is not well; changes nothing."""
     from desk.doctor import examine
 
     examine(json=json)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from typing import Any
 
-from sqlalchemy import Engine, Result, Table, create_engine, event, inspect
+from sqlalchemy import Engine, Result, create_engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
-from sqlmodel import SQLModel
 
 from control_tower.errors import LedgerError
 from control_tower.ledger.journal import last_touched, watch_tables, write_journal
+from control_tower.ledger.revisions import make_ready, must_be_head, still_head
 from control_tower.ledger.sealed import journal_key
 
 
@@ -29,6 +29,16 @@ def _begin_immediate(connection: Any) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def open_engine(url: str) -> Engine:
+    """An engine whose transactions lock first, for a ledger of whatever release."""
+    engine = create_engine(url, pool_pre_ping=True)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _tune_sqlite)
+        # A deferred transaction could read, wait, and then fail to write; this one waits first.
+        event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
 class Ledger:
     """The book of cases, proposals, rulings and effects. Every write is one transaction."""
 
@@ -36,28 +46,9 @@ class Ledger:
         from control_tower.ledger import tables
 
         self.url = url
-        self.engine: Engine = create_engine(url, pool_pre_ping=True)
-        if self.engine.dialect.name == "sqlite":
-            event.listen(self.engine, "connect", _tune_sqlite)
-            # A deferred transaction could read, wait, and then fail to write; this one waits first.
-            event.listen(self.engine, "begin", _begin_immediate)
-        SQLModel.metadata.create_all(self.engine, tables=tables.ALL)
-        self._is_of_this_release(tables.ALL)
+        self.engine: Engine = open_engine(url)
+        make_ready(self.engine)
         watch_tables(self.engine, tables.ALL)
-
-    def _is_of_this_release(self, expected: Sequence[Table]) -> None:
-        """Refuse, before anything is read, a ledger whose tables lack columns that this release needs."""
-        found = inspect(self.engine)
-        for table in expected:
-            lacking = {column.name for column in table.columns} - {
-                each["name"] for each in found.get_columns(table.name)
-            }
-            if lacking:
-                raise LedgerError(
-                    f"its table {table.name} has no {', '.join(sorted(lacking))}: another release made it",
-                    where=self.engine.url.render_as_string(hide_password=True),
-                    remedy="name an empty database in TOWER_LEDGER_URL, or move this one away; it is not migrated yet",
-                )
 
     @cached_property
     def _journal_key(self) -> bytes:
@@ -72,7 +63,9 @@ class Ledger:
         """
         try:
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
-                before = last_touched(session)
+                connection = session.connection()
+                must_be_head(self.engine, still_head(connection))  # it may have been migrated since it was opened
+                before = last_touched(connection)
                 yield session
                 write_journal(session, before, lambda: self._journal_key)
         except OperationalError as fault:

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -101,18 +101,23 @@ class Fault:
 
 def watch_tables(engine: Engine, tables: Sequence[Table]) -> None:
     """Have every change of some tables noted; where that is so already, nothing is done and no lock is taken."""
-    SQLModel.metadata.create_all(engine, tables=[TOUCHED, JOURNAL, HEAD])
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as reading:
         if not _unwatched(reading, tables) and reading.execute(select(HEAD)).first():
             return
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":  # of two that open it at once, the second finds all done
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('control-tower journal'))"))
-        if not connection.execute(select(HEAD)).first():
-            connection.execute(insert(HEAD).values(id=ONLY, number=0, code=""))
-        for table in _unwatched(connection, tables):
-            for statement in _trigger(connection, table):
-                connection.execute(text(statement))
+        note_changes(connection, tables)
+
+
+def note_changes(connection: Connection, tables: Sequence[Table]) -> None:
+    """Have every change of some tables noted from now on, and make the journal where there is none."""
+    SQLModel.metadata.create_all(connection, tables=[TOUCHED, JOURNAL, HEAD])
+    if not connection.execute(select(HEAD)).first():
+        connection.execute(insert(HEAD).values(id=ONLY, number=0, code=""))
+    for table in _unwatched(connection, tables):
+        for statement in _trigger(connection, table):
+            connection.execute(text(statement))
 
 
 def _unwatched(connection: Connection, tables: Sequence[Table]) -> list[Table]:
@@ -155,12 +160,11 @@ def _key(table: Table, row: str) -> str:
     return ", ".join(f"{row}.{column.name}" for column in table.primary_key.columns)
 
 
-def last_touched(session: Session) -> int:
+def last_touched(connection: Connection) -> int:
     """The newest note of somebody else's, which this transaction must not take for its own.
 
     SQLite has one writer at a time. PostgreSQL has many, and there a note names its transaction.
     """
-    connection = session.connection()
     return 0 if connection.dialect.name == "postgresql" else int(connection.execute(NEWEST).scalar() or 0)
 
 
@@ -172,8 +176,12 @@ def write_journal(session: Session, after: int, secret: Callable[[], bytes]) -> 
         secret: gives the key; not asked where nothing was touched.
     """
     session.flush()
-    connection = session.connection()
-    own = {"after": after, "by": connection.execute(WRITER).scalar() if connection.dialect.name == "postgresql" else ""}
+    write_entries(session.connection(), after, secret, SQLModel.metadata.tables)
+
+
+def write_entries(connection: Connection, after: int, secret: Callable[[], bytes], tables: Mapping[str, Table]) -> None:
+    """Write down every row that was touched; a table that is in `tables` no more has lost all of its rows."""
+    own = {"after": after, "by": _writer(connection)}
     keys: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
     for of, key in connection.execute(OWN, own):
         keys[of].append(tuple(json.loads(key)))
@@ -185,7 +193,7 @@ def write_journal(session: Session, after: int, secret: Callable[[], bytes]) -> 
     number, code, now = head.number, head.code, datetime.now(UTC)
     rows: list[dict[str, Any]] = []
     for of in sorted(keys):
-        digests = dict(_digests(connection, SQLModel.metadata.tables[of], keys[of]))
+        digests = dict(_digests(connection, tables[of], keys[of])) if of in tables else {}
         for key in sorted(_named(key) for key in keys[of]):
             number += 1
             row = {"number": number, "of": of, "key": key, "digest": digests.get(key, ""), "at": now}
@@ -193,6 +201,17 @@ def write_journal(session: Session, after: int, secret: Callable[[], bytes]) -> 
             rows.append(row | {"code": code})
     connection.execute(insert(JOURNAL), rows)
     connection.execute(update(HEAD).values(number=number, code=code))
+
+
+def _writer(connection: Connection) -> str:
+    return str(connection.execute(WRITER).scalar()) if connection.dialect.name == "postgresql" else ""
+
+
+def touch_all(connection: Connection, table: Table) -> None:
+    """Note every row of a table as written by this transaction, as where a migration gave each of them a column."""
+    array = "json_build_array" if connection.dialect.name == "postgresql" else "json_array"
+    statement = f"INSERT INTO touched (of, key, by) SELECT '{table.name}', {array}({_key(table, table.name)}), :by"
+    connection.execute(text(f"{statement} FROM {table.name}"), {"by": _writer(connection)})
 
 
 def _code(secret: bytes, row: dict[str, Any], before: str) -> str:
@@ -243,14 +262,19 @@ def faults(engine: Engine) -> Iterator[Fault]:
     A journal that was cut off at its end together with its head, as in an old copy of the whole book, is seen only by
     the kept records, which name the entry that they were written after.
     """
+    with snapshot(engine) as connection:
+        yield from faults_in(connection, SQLModel.metadata.tables)
+
+
+def faults_in(connection: Connection, tables: Mapping[str, Table]) -> Iterator[Fault]:
+    """The same, in a transaction under way, of a book whose tables are these."""
     newest: dict[str, dict[str, str]] = defaultdict(dict)
-    with _snapshot(engine) as connection:
-        yield from _broken_entries(connection, newest)
-        for name in sorted({*newest, *_watched(connection)}):
-            if inspect(connection).has_table(name):
-                yield from _changed_rows(connection, SQLModel.metadata.tables[name], newest[name])
-            else:
-                yield Fault(name, "", "is gone")
+    yield from _broken_entries(connection, newest)
+    for name in sorted({*newest, *_watched(connection)}):
+        if inspect(connection).has_table(name):
+            yield from _changed_rows(connection, tables[name], newest[name])
+        elif any(newest[name].values()):  # a migration takes a table's rows away before it takes the table
+            yield Fault(name, "", "is gone")
 
 
 def _broken_entries(connection: Connection, newest: dict[str, dict[str, str]]) -> Iterator[Fault]:
@@ -281,7 +305,7 @@ def _changed_rows(connection: Connection, table: Table, written: dict[str, str])
 
 
 @contextmanager
-def _snapshot(engine: Engine) -> Iterator[Connection]:
+def snapshot(engine: Engine) -> Iterator[Connection]:
     """The whole book as it is at one moment, while others go on writing."""
     if engine.dialect.name == "postgresql":
         with engine.execution_options(isolation_level="REPEATABLE READ").connect() as connection:

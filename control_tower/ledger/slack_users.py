@@ -32,7 +32,7 @@ class SlackUserRow(SQLModel, table=True):
     approver: str = Field(index=True)
 
 
-_TABLE = SlackUserRow.__table__  # type: ignore[attr-defined]
+TABLE = SlackUserRow.__table__  # type: ignore[attr-defined]
 
 
 def read_slack_user(text: str) -> SlackUser:
@@ -57,7 +57,6 @@ def enrol_slack_user(ledger: Ledger, name: str, who: SlackUser, now: datetime) -
         NotFound: no approver has this name.
         LedgerError: the Slack user is somebody else already.
     """
-    SQLModel.metadata.create_all(ledger.engine, tables=[_TABLE])
     with ledger.write() as session:
         if session.get(ApproverRow, name) is None:
             raise NotFound(f"no approver is called {name}", remedy="`tower approver add NAME` enrols")
@@ -77,7 +76,6 @@ def prove_slack_user(ledger: Ledger, who: SlackUser) -> str:
     Raises:
         NotProved: nobody is enrolled with it, or who is has been revoked.
     """
-    SQLModel.metadata.create_all(ledger.engine, tables=[_TABLE])
     with ledger.read() as session:
         return approver_of(session, who).name
 

@@ -14,7 +14,7 @@ from sqlalchemy import delete, insert, select
 from sqlmodel import col
 
 from control_tower.ledger import Ledger
-from control_tower.model.tables import BriefRow, make_tables
+from control_tower.model.tables import BriefRow
 from control_tower.nouns import Noun
 
 BATCH = 500
@@ -52,7 +52,6 @@ class Briefs:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        make_tables(ledger.engine)
 
     def keep(self, brief: Brief, now: datetime) -> None:
         """Keep it in place of the case's last one."""

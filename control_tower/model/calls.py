@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from sqlmodel import col
 
 from control_tower.ledger import Ledger
-from control_tower.model.tables import ModelCall, make_tables
+from control_tower.model.tables import ModelCall
 from control_tower.model.why import Why
 
 FAILURES = 3
@@ -24,7 +24,6 @@ class Calls:
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
-        make_tables(ledger.engine)
 
     def resting(self, model: str, now: datetime) -> bool:
         """Whether the breaker is open: the last tries all failed, the newest of them a short time ago.
@@ -99,7 +98,6 @@ def forget_prompts(ledger: Ledger, before: datetime, held: Collection[str]) -> i
     Returns:
         How many tries it was taken away from.
     """
-    make_tables(ledger.engine)
     with ledger.write() as session:
         old = select(ModelCall).where(col(ModelCall.at) < before, col(ModelCall.case_id).not_in(held))
         rows = [row for row in session.scalars(old) if row.sent or row.received]

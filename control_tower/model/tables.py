@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Engine
+from sqlalchemy import JSON, Column
 from sqlmodel import Field, SQLModel
 
-from control_tower.ledger.journal import watch_tables
 from control_tower.ledger.moments import Moment
 
 
@@ -43,10 +42,5 @@ class BriefRow(SQLModel, table=True):
     at: datetime = Field(sa_column=Column(Moment, nullable=False))
 
 
-TABLES: list[Any] = [ModelCall.__table__, BriefRow.__table__]  # type: ignore[attr-defined]
-
-
-def make_tables(engine: Engine) -> None:
-    """Make them where they are not yet."""
-    SQLModel.metadata.create_all(engine, tables=TABLES)
-    watch_tables(engine, [ModelCall.__table__])  # type: ignore[attr-defined]
+CALLS = ModelCall.__table__  # type: ignore[attr-defined]
+TABLES: list[Any] = [CALLS, BriefRow.__table__]  # type: ignore[attr-defined]

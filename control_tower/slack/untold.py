@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, exists, or_, select
-from sqlmodel import SQLModel, col
+from sqlmodel import col
 
 from control_tower.ledger.database import Ledger
 from control_tower.ledger.tables import CaseRow, EventRow
@@ -25,7 +25,6 @@ def _after(moment: Any) -> ColumnElement[bool]:
 
 def untold(ledger: Ledger, lane: str, shop: str) -> list[str]:
     """The ids of this lane's cases without a message, or with one older than what happened to them since."""
-    SQLModel.metadata.create_all(ledger.engine, tables=[OUTBOX])
     statement = (
         select(col(CaseRow.id))
         .outerjoin(OUTBOX, column.key == _KEY)
@@ -40,7 +39,6 @@ def untold(ledger: Ledger, lane: str, shop: str) -> list[str]:
 
 def overtaken(ledger: Ledger, now: datetime) -> list[str]:
     """The ids of cases, of any lane, whose message is older than what happened to them since, or may be."""
-    SQLModel.metadata.create_all(ledger.engine, tables=[OUTBOX])
     since = or_(_after(column.updated_at), _after(now - LATE))
     statement = select(col(CaseRow.id)).join(OUTBOX, column.key == _KEY).where(since).order_by(col(CaseRow.id))
     with ledger.read() as session:

@@ -12,6 +12,7 @@ from desk.show import as_json, table
 from policies.authority import authority
 
 SCOPES = ("chat:write", "channels:read", "channels:history", "users:read")  # as the manifest asks for them
+FOR_RULINGS = ("an app-level token", "a limit for rulings in Slack")
 PRIVATE = {"channels:read": "groups:read", "channels:history": "groups:history"}  # instead, in a private channel
 
 
@@ -21,7 +22,7 @@ def check(*, json: bool) -> None:
     Raises:
         SettingError: something does.
     """
-    found = list(_findings(settings()))
+    found = list(findings(settings()))
     if json:
         as_json([{"what": what, "ok": not remedy, "remedy": remedy} for what, remedy in found])
     else:
@@ -30,14 +31,14 @@ def check(*, json: bool) -> None:
         raise SettingError(f"{missing} of {len(found)} are missing", where="Slack", remedy="docs/slack.md")
 
 
-def _findings(tower: Settings) -> Iterator[tuple[str, str]]:
+def findings(tower: Settings) -> Iterator[tuple[str, str]]:
     """What a desk needs, and what to do where it is missing; it stops where nothing further can be told."""
     web = slack_client(tower)
     yield "a bot token", "" if web else "set TOWER_SLACK_TOKEN to the token that begins with xoxb-"
     token = app_token(tower)
-    yield "an app-level token", "" if token else "set TOWER_SLACK_APP_TOKEN to the token that begins with xapp-"
+    yield FOR_RULINGS[0], "" if token else "set TOWER_SLACK_APP_TOKEN to the token that begins with xapp-"
     limit = "" if authority(tower.authority).slack.up_to else "without one, Slack rules on no money"
-    yield "a limit for rulings in Slack", limit
+    yield FOR_RULINGS[1], limit
     if web is None:
         return
     channel = SlackChannel(web, tower.slack_channel)

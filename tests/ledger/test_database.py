@@ -1,7 +1,8 @@
-"""The ledger's database: what is not a ledger of this release is refused before anything is read."""
+"""The ledger's database: what is not a ledger of this release is refused before anything is read, with what to do."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -9,14 +10,70 @@ import pytest
 
 from control_tower.errors import LedgerError
 from control_tower.ledger import Ledger
+from control_tower.ledger.revisions import HEAD, KNOWN
+from desk.command import main
+
+FIRST = (Path(__file__).parent / "first_release.sql").read_text()
 
 
-def test_a_ledger_of_another_release_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    file = tmp_path / "ledger.db"
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TOWER_LEDGER_URL", f"sqlite:///{tmp_path / 'ledger.db'}")
+    monkeypatch.setenv("TOWER_APPROVER_KEY", "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtb24=")
+    return tmp_path / "ledger.db"
+
+
+@pytest.fixture
+def old(file: Path) -> Path:
+    with sqlite3.connect(file) as book:
+        book.executescript(FIRST)
+        book.execute("PRAGMA journal_mode=WAL")
+    return file
+
+
+def tower(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(list(words))
+    said = capsys.readouterr()
+    return int(ended.value.code or 0), said.out + said.err
+
+
+def test_a_ledger_of_an_older_release_is_refused_and_left_as_it_is(old: Path) -> None:
+    before = old.read_bytes()
+    with pytest.raises(LedgerError, match=r"an older release made the ledger.*`tower ledger upgrade`"):
+        Ledger(f"sqlite:///{old}")
+    assert old.read_bytes() == before
+
+
+def test_a_ledger_of_a_newer_release_is_refused_and_says_how_to_go_on(file: Path) -> None:
     Ledger(f"sqlite:///{file}").engine.dispose()
     with sqlite3.connect(file) as book:
-        book.execute("ALTER TABLE approvers DROP COLUMN email")
-    before = file.read_bytes()
-    with pytest.raises(LedgerError, match="its table approvers has no email: another release made it"):
+        book.execute("UPDATE ledger_version SET version_num = '9999'")
+    with pytest.raises(LedgerError, match=f"a newer release made the ledger.*`tower ledger downgrade {HEAD}`"):
         Ledger(f"sqlite:///{file}")
-    assert file.read_bytes() == before
+
+
+def test_the_command_shows_upgrades_and_takes_back(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tower(capsys, "queue")[0] == 2
+    assert "did not mark it yet" in tower(capsys, "ledger", "version")[1]
+    code, said = tower(capsys, "ledger", "upgrade", "--check")
+    assert code == 1 and f"from 0001 to {HEAD}" in said
+    code, said = tower(capsys, "ledger", "upgrade", "--json")
+    assert code == 0 and Path(json.loads(said)["copy"]).exists()
+    assert tower(capsys, "ledger", "upgrade", "--check") == (0, f"the ledger is at {HEAD}: nothing to do\n")
+    assert tower(capsys, "ledger", "version", "--json")[1].count(HEAD) == 2
+    assert tower(capsys, "ledger", "downgrade", KNOWN[0])[0] == 0
+    assert "older release" in tower(capsys, "queue")[1]
+
+
+def test_where_there_is_no_ledger_nothing_is_made(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "there is no ledger yet" in tower(capsys, "ledger", "version")[1]
+    assert tower(capsys, "ledger", "upgrade")[0] == 2
+    assert not file.exists()
+
+
+def test_a_revision_that_there_never_was_is_refused_with_the_nearest(
+    old: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said = tower(capsys, "ledger", "downgrade", "001")
+    assert code == 2 and "there is no revision '001'" in said and "0001" in said

@@ -1,18 +1,15 @@
-"""`tower doctor`: what is installed, what can be read, and whether the model answers and what it would cost."""
+"""Whether the model answers, and what it would cost."""
 
 from __future__ import annotations
 
-import platform
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from control_tower import __version__
-from control_tower.errors import ModelUnreachable, PolicyError, TowerError
-from control_tower.keeping.step import open_archive
+from control_tower.errors import PolicyError
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.cases import queue
 from control_tower.model import Question, ask
@@ -21,10 +18,9 @@ from control_tower.model.calls import Calls, cost_of
 from control_tower.model.prompts import Prompt
 from control_tower.model.redaction import Redactor
 from control_tower.nouns import Case, canonical
-from control_tower.settings import Settings, settings
-from desk.show import as_json, table
+from control_tower.settings import Settings
+from desk.doctor.finding import Finding
 
-PACKAGES = ("prefect", "litellm", "duckdb", "pandas", "great-expectations", "slack-sdk")
 LETTERS = 4  # bytes of a token, as English and JSON come; a token has at least one
 TYPICAL = 250  # tokens of an answer: ids and codes, and two quotes
 
@@ -36,66 +32,19 @@ class Well(BaseModel):
     well: Literal[True]
 
 
-def examine(*, json: bool) -> None:
-    """Everything, as a table.
-
-    Raises:
-        ModelUnreachable: a model is configured and did not answer; everything else is told first.
-    """
-    tower = settings()
-    ledger = open_ledger(tower.ledger)
-    found: dict[str, Any] = {
-        "control-tower": __version__,
-        "python": platform.python_version(),
-        **{name: _installed(name) for name in PACKAGES},
-        "home": str(tower.folder),
-        "ledger": ledger.engine.dialect.name,
-        "artifacts": _artifacts(tower),
-        "policies": _policies(),
-    }
-    model, fault = _model(ledger, tower)
-    if json:
-        as_json(found | {"model": model})
-    else:
-        table("Control Tower", ("what", "is"), [*found.items(), *((f"model: {k}", v) for k, v in model.items())])
-    if fault:
-        raise ModelUnreachable(f"{tower.model} gives no answer: {fault}", remedy="briefs come from templates meanwhile")
-
-
-def _artifacts(tower: Settings) -> str:
-    """Where files are kept, and whether one can be written and read back."""
-    try:
-        archive = open_archive(tower.artifacts)
-        address = archive.keep_nouns("asked by tower doctor")
-        archive.verify(*address)
-    except TowerError as fault:
-        return str(fault)
-    return f"{archive.url}: written and read back"
-
-
-def _installed(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "is not installed"
-
-
-def _policies() -> str:
-    from policies.disclosure import disclosure
-    from policies.messages import messages
-    from policies.reader import names, versions
-
-    try:
-        read = [one.reference for name in names() for one in versions(name)]
-        return ", ".join([*read, disclosure().reference, messages().reference])
-    except TowerError as fault:
-        return str(fault)
-
-
-def _model(ledger: Ledger, tower: Settings) -> tuple[dict[str, Any], str]:
-    """What is known of the model, and why it gives no answer if it gives none."""
+def model(tower: Settings) -> Iterator[Finding]:
+    """Whether it answers, and what it would cost; waited for as long as a case would wait for it."""
     if not tower.model:
-        return {"configured": "none: briefs come from templates (set TOWER_MODEL)"}, ""
+        yield Finding("model", "none: briefs come from templates (set TOWER_MODEL)")
+        return
+    found, fault = _asked(open_ledger(tower.ledger), tower)
+    remedy = "see to TOWER_MODEL, TOWER_MODEL_URL and its key; briefs come from templates meanwhile" if fault else ""
+    for part, what in found.items():
+        yield Finding(f"model: {part}", str(what), remedy if part == "answers" else "")
+
+
+def _asked(ledger: Ledger, tower: Settings) -> tuple[dict[str, Any], str]:
+    """What is known of the model, and why it gives no answer if it gives none."""
     begun = time.monotonic()
     told = Prompt(name="doctor", version=1, text='Answer with the JSON object {"well": true} and nothing else.')
     now = datetime.now(UTC)
@@ -104,7 +53,11 @@ def _model(ledger: Ledger, tower: Settings) -> tuple[dict[str, Any], str]:
     seconds = time.monotonic() - begun
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     spent = sum(cost for _, _, cost in Calls(ledger).since(midnight))
-    answers = f"{reply.model}, in {seconds:.1f} s with the start of its process" if reply.answer else "no"
+    answers = (
+        f"{reply.model}, in {seconds:.1f} s with the start of its process"
+        if reply.answer
+        else f"no: {reply.why.words if reply.why else 'it said nothing'}"
+    )
     return {
         "configured": ", then ".join(one.model for one in providers(tower)),
         "answers": answers,
