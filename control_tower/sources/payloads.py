@@ -159,7 +159,11 @@ class PayloadSource:
             raise SourceError("holds no JSON", where=str(folder), remedy="a source folder holds an API's payloads")
         self.rows = Rows(shop_of(self.folder, name), name, key)
         contents = [(content, _seen(file)) for file in files for content in _contents(file)]
-        adapt(self.rows, contents)
+        try:
+            adapt(self.rows, contents)
+        except (AttributeError, TypeError, KeyError) as fault:
+            what = f"holds an object in a shape that {name} would not send: {str(fault)[:200]}"
+            raise SourceError(what, where=str(folder), remedy="fetch it again; nothing of it was taken") from fault
         if not self.rows.tables:
             raise SourceError(f"holds nothing that {name} would send", where=str(folder))
 

@@ -265,3 +265,17 @@ def test_what_the_bank_says_of_an_address_is_one_word(
     payload(tmp_path, "a.json", [charge("a", payment_method_details={"card": {"checks": checks}})])
     (row,) = rows(opened("stripe", tmp_path), "risk_signals")
     assert row["avs"] == said
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [("shopify", {"orders": [{"id": 1, "line_items": [5]}]}), ("stripe", charge("a", payment_method_details="card"))],
+)
+def test_an_object_of_another_shape_is_refused_or_told_and_crashes_nothing(
+    tmp_path: Path, kind: str, content: dict[str, Any]
+) -> None:
+    folder = payload(tmp_path, "a.json", content)
+    try:
+        assert rows(opened(kind, folder), "payments")
+    except SourceError as fault:
+        assert "in a shape that shopify would not send" in str(fault)

@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 from hypothesis import given
+from hypothesis import settings as tries
 from hypothesis import strategies as st
 
 import data_contracts
@@ -17,6 +18,8 @@ from control_tower.errors import MappingError, SourceError
 from control_tower.settings import settings
 from control_tower.sources import mappings_of, open_source, words_of
 from control_tower.sources.carrier_words import CODES, DETAILS, STATUSES, scan_code
+from control_tower.sources.payloads import Rows
+from control_tower.sources.tracking import adapt
 from data_contracts import examples
 from tests.flows.conftest import data
 
@@ -249,3 +252,21 @@ def test_of_sources_over_one_another_the_first_has_the_hands_and_each_path_is_wh
     assert isinstance(open_store("shop+tracking:b", settings()), EmbeddedShop)
     with pytest.raises(StoreError, match="for reading only"):
         open_store("tracking:b+shop", settings())
+
+
+@tries(max_examples=150, deadline=None)
+@given(
+    st.sampled_from([{"object": "Tracker"}, {"tracking_history": []}, {"checkpoints": [], "tracking_number": "Z"}]),
+    st.dictionaries(
+        st.sampled_from([
+            "id", "status", "tag", "tracking_details", "checkpoints", "tracking_history", "tracking_status", "metadata",
+            "created_at", "updated_at", "shipment_id", "carrier", "slug", "order_id", "carrier_detail",
+        ]),
+        anything,
+    ),
+)  # fmt: skip
+def test_whatever_is_in_a_tracker_it_is_one_parcel(shape: dict[str, Any], told: dict[str, Any]) -> None:
+    found = Rows(opened(f"tracking:{TRACKING}").shop, "tracking", b"key")
+    adapt(found, [({**told, **shape} | {"id": "one"}, datetime(2026, 3, 9, tzinfo=UTC))])
+    assert len(found.tables["fulfillments"]) == 1
+    assert {row["code"] for row in found.tables["shipment_events"].values()} <= set(CODES)
