@@ -185,7 +185,8 @@ def _move(connection: Connection, plan: Plan, now: datetime) -> Moved:
         touch_all(connection, table)
     what = f"from {plan.found} to {plan.to}" + ("" if plan.marked else ", which it was not marked with")
     connection.execute(insert(then["events"]).values(subject="ledger", what="migrated", detail=what, at=now))
-    write_entries(connection, after, journal_key, then)
+    key = journal_key()  # read once: it is asked for with each entry
+    write_entries(connection, after, lambda: key, then)
     return Moved(plan, sum(_rows(connection, table) for table in changed), copy)
 
 
