@@ -56,7 +56,8 @@ from control_tower.stores.generator import parquet
 
 AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-PLAIN = "(FORMAT parquet, COMPRESSION uncompressed)"
+ZSTD = "COMPRESSION zstd, COMPRESSION_LEVEL 1"  # as PARQUET has it
+PLAIN = PARQUET.replace(ZSTD, "COMPRESSION uncompressed")
 SHELVES, NAMED = ("frames", "nouns", "runs"), ("frames", "nouns", "records")
 CHAIN = 1000
 MEGA = 1e6
@@ -344,9 +345,10 @@ def written_again(frames: list[Path], ways: dict[str, str], folder: Path) -> dic
 
 FORMS = {
     "Parquet, zstd 1, as kept": PARQUET,
-    "Parquet, zstd 3": "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 3)",
-    "Parquet, snappy": "(FORMAT parquet, COMPRESSION snappy)",
-    "Parquet, uncompressed": PLAIN,
+    "the same, zstd 3": PARQUET.replace(ZSTD, "COMPRESSION zstd, COMPRESSION_LEVEL 3"),
+    "the same, snappy": PARQUET.replace(ZSTD, "COMPRESSION snappy"),
+    "the same, every dictionary": f"(FORMAT parquet, {ZSTD})",
+    "the same, uncompressed": PLAIN,
     "Arrow, in memory": "",
 }
 OTHERS = {"CSV": "(FORMAT csv, HEADER)", "JSON, a line a row": "(FORMAT json)"}
