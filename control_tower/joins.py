@@ -11,8 +11,8 @@ from control_tower.settings import Settings
 if TYPE_CHECKING:
     import duckdb
 
-# How what is kept is written. A dictionary of thousands of ids takes longer to make than they do, and more bytes.
-PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 1000)"
+# How what is kept is written. A dictionary of many values takes longer to make than they do, and more bytes.
+PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 100)"
 
 
 @contextmanager

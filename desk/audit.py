@@ -31,11 +31,12 @@ def verify(run: str | None, *, json: bool) -> None:
     tower = settings()
     ledger, archive = open_ledger(tower.ledger), open_archive(tower.artifacts)
     erased = erased_files(ledger)
+    checked: set[Address] = set()
     whole: list[Verified] = []
     broken: list[str] = []
     for each in [run] if run else runs(ledger):
         try:
-            whole.append(walk(archive, ledger, each, erased))
+            whole.append(walk(archive, ledger, each, erased, checked))
         except BrokenChain as fault:
             broken.append(str(fault))
     if not whole and not broken:

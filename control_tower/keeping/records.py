@@ -75,10 +75,13 @@ def chain(archive: Archive, run: str) -> Iterator[Record]:
         BrokenChain: names the record that does not fit.
     """
     previous, number = "", 1
-    while archive.files.exists(path := _path(archive, run, number)):
+    while True:
+        path = _path(archive, run, number)
         try:
             content = json.loads(archive.files.cat_file(path))
             record = Record.model_validate(content)
+        except FileNotFoundError:
+            return
         except ValueError as fault:
             raise BrokenChain("is not a record", where=path) from fault
         if record.previous != previous or record.number != number or record.run != run:
@@ -113,7 +116,11 @@ def _head(ledger: Ledger, run: str) -> ChainRow:
 
 
 def verify(
-    archive: Archive, ledger: Ledger, run: str, erased: Mapping[tuple[str, str], Gone] | None = None
+    archive: Archive,
+    ledger: Ledger,
+    run: str,
+    erased: Mapping[tuple[str, str], Gone] | None = None,
+    checked: set[Address] | None = None,
 ) -> Verified:
     """Walk a run's chain to the head that the ledger knows, and check every file it names.
 
@@ -121,12 +128,14 @@ def verify(
 
     Args:
         erased: what `erased_files` gives; read when left out.
+        checked: files that were found to be what was kept, for another run; they are not read again, and added to.
 
     Raises:
         NotFound: no such run.
         BrokenChain: what is missing or changed, to the file; or is still there though it was erased.
     """
     erased = erased_files(ledger) if erased is None else erased
+    checked = set() if checked is None else checked
     let_go = _head(ledger, run).let_go
     records, seen, gone = chain_of(archive, ledger, run), set[Address](), 0
     for record in records:
@@ -135,10 +144,14 @@ def verify(
             raise BrokenChain(f"is not what it was at record {record.number} of run {run}", where=where)
         for address in {*record.inputs.values(), *record.outputs.values()} - seen:
             seen.add(address)
+            if address in checked:
+                continue
             try:
-                gone += not _is_there(archive, address, erased.get(address[:2]), gone_since(let_go, address[0]))
+                there = _is_there(archive, address, erased.get(address[:2]), gone_since(let_go, address[0]))
             except BrokenChain as fault:
                 raise BrokenChain(f"{fault}, in record {record.number} ({record.step}) of run {run}") from None
+            gone += not there
+            checked |= {address} if there else set()
     return Verified(run=run, records=len(records), files=len(seen) - gone, gone=gone)
 
 

@@ -149,3 +149,12 @@ def test_whatever_is_done_to_whichever_kept_file_is_named(data: st.DataObject) -
 def test_a_run_that_was_never_kept_is_said_so(archive: Archive, ledger: Ledger) -> None:
     with pytest.raises(NotFound):
         verify(archive, ledger, "run-2")
+
+
+def test_a_file_that_two_runs_share_is_read_once(archive: Archive, ledger: Ledger, kept: list[Record]) -> None:
+    checked = set(kept[0].outputs.values())
+    path_of(archive, kept[0]).write_bytes(b"changed since it was read")
+    assert verify(archive, ledger, "run-1", None, checked).files == 5
+    assert len(checked) == 5
+    with pytest.raises(BrokenChain):
+        verify(archive, ledger, "run-1")
