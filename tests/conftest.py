@@ -86,6 +86,15 @@ def its_environment(another_tower: Settings) -> dict[str, str]:
     return kept | {"TOWER_HOME": str(another_tower.folder)}
 
 
+@pytest.fixture
+def no_server() -> Iterator[None]:
+    """No server is known for as long as a test lasts; afterwards Prefect knows the session's again."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("PREFECT_API_URL", raising=False)
+        yield
+    use(settings())
+
+
 @pytest.fixture(scope="session")
 def bucket() -> Iterator[str]:
     """The URL of a bucket on loopback."""

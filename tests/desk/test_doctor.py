@@ -23,9 +23,8 @@ Found = dict[str, tuple[str, str | None]]
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, no_server: None, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tower of its own, with nothing in it."""
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
     monkeypatch.setenv("TOWER_HOME", str(tmp_path))
     return tmp_path
 

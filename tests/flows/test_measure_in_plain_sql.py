@@ -64,7 +64,12 @@ OWED = """
             AS holidays
         FROM returns r
         LEFT JOIN order_lines l ON l.line_id = coalesce(r.line_id, (
-            SELECT min(line_id) FROM order_lines n WHERE n.order_id = r.order_id AND n.sku = r.sku))
+            SELECT min(line_id) FROM order_lines n WHERE n.order_id = r.order_id AND n.sku = r.sku
+        ), (
+            SELECT n.line_id FROM order_lines n JOIN orders b ON b.order_id = n.order_id
+            WHERE r.order_id IS NULL AND b.customer_id = r.customer_id AND n.sku = r.sku
+                AND b.placed_at <= r.requested_at
+            ORDER BY n.unit_amount > 0 DESC, b.placed_at DESC, n.line_id DESC LIMIT 1))
         LEFT JOIN orders o ON o.order_id = l.order_id
         LEFT JOIN fulfillments f ON f.order_id = l.order_id AND f.status <> 'cancelled'
         LEFT JOIN inspections i ON i.return_id = r.return_id

@@ -196,7 +196,8 @@ def labels_of(run: str) -> dict[str, Any]:
 
 def test_what_waits_keeps_its_place_in_the_trace_with_prefect(followed: Any) -> None:
     tower, proposal, receiver = followed
-    another = next(each for each in tower.waiting(Action.reship) if each.digest != proposal.digest)
+    waiting = [each for action in Action for each in tower.waiting(action)]
+    another = next(each for each in waiting if each.digest != proposal.digest)
     kept = labels_of(str(find_proposal(tower.ledger, another.digest).flow_run_id))["__OTEL_TRACEPARENT"]
     (asked,) = receiver.named("ask")
     assert kept.split("-")[1:3] == [asked.trace, asked.id]

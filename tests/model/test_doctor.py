@@ -16,8 +16,7 @@ from tests.model.provider import Provider
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+def home(tmp_path: Path, no_server: None, monkeypatch: pytest.MonkeyPatch) -> Ledger:
     monkeypatch.setenv("TOWER_HOME", str(tmp_path))
     return open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
 
