@@ -26,7 +26,7 @@ from tests.model.attacker import honest, replying
 from tests.model.provider import Provider, serving
 from tests.model.texts import NOTES
 
-ORDERS = 800
+ORDERS = 1500
 
 
 @pytest.fixture(scope="module")
