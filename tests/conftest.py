@@ -90,7 +90,8 @@ def its_environment(another_tower: Settings) -> dict[str, str]:
 def no_server() -> Iterator[None]:
     """No server is known for as long as a test lasts; afterwards Prefect knows the session's again."""
     with pytest.MonkeyPatch.context() as environment:
-        environment.delenv("PREFECT_API_URL", raising=False)
+        for name in ("PREFECT_API_URL", "TOWER_PAGE_URL"):  # what a running server sets
+            environment.delenv(name, raising=False)
         yield
     use(settings())
 
