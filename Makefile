@@ -7,7 +7,7 @@ WORKERS ?= 2
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup demo test test-all check lock clean
+.PHONY: help setup demo test test-all tools check lock clean
 
 help:
 	@echo "make setup | demo | test | test-all | check | lock | clean"
@@ -31,12 +31,19 @@ test: setup
 	@echo "left out: tests marked browser (Chromium) or large (many orders, or one more of a kind), and three in four"
 	@echo "examples of every property; make test-all runs them all"
 
-# Everything: what needs Chromium finds it, or installs it where apt-get can.
-test-all: setup
-	@command -v chromium >/dev/null || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] \
-	    && apt-get update -qq && apt-get install -y -qq chromium >/dev/null; } \
-	    || echo "no Chromium: the browser test will be skipped"
+# Everything. What tests need beyond Python is found, or installed where apt-get can; what then lacks is skipped, with its reason.
+test-all: setup tools
 	$(BIN)/python -m pytest --hypothesis-profile=thorough $(PYTEST_ARGUMENTS)
+
+# Each program that tests look for, and the Debian package that has it. RUNLEVEL: no server is started by its installation.
+TOOLS := chromium:chromium initdb:postgresql node:nodejs npm:npm promtool:prometheus faketime:faketime
+
+tools:
+	@for each in $(TOOLS); do program=$${each%%:*}; package=$${each#*:}; \
+	    command -v $$program >/dev/null || ls /usr/lib/postgresql/*/bin/$$program >/dev/null 2>&1 \
+	    || { [ "$$(id -u)" = 0 ] && apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+	        apt-get install -y -qq --no-install-recommends $$package >/dev/null; } \
+	    || echo "no $$program, and $$package can't be installed: what needs it will be skipped"; done
 
 check: setup
 	$(BIN)/ruff check .
