@@ -8,9 +8,11 @@ column for every question, and nullable integers send `between` row by row throu
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +28,26 @@ Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 # Times outside these are refused by a rule of every contract; computing with them would overflow.
 FIRST, LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+_importing = threading.Lock()
+
+
+def great_expectations() -> SimpleNamespace:
+    """What questions are asked with, imported by one thread while the others wait.
+
+    Its modules import each other in rings. Two threads that import them at once are each given halves, and then no
+    question can be asked for as long as the process lives.
+    """
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    with _importing:
+        from great_expectations.execution_engine import PandasExecutionEngine
+        from great_expectations.validator.metric_configuration import MetricConfiguration
+        from great_expectations.validator.metrics_calculator import MetricsCalculator
+    return SimpleNamespace(
+        PandasExecutionEngine=PandasExecutionEngine,
+        MetricConfiguration=MetricConfiguration,
+        MetricsCalculator=MetricsCalculator,
+    )
 
 
 @dataclass(frozen=True)
@@ -153,17 +175,13 @@ def _metric(expectation: Expectation, question: Question, rule: Rule, seen: pd.D
 
     One engine for each question: one that is shared gives wrong answers to threads without a word.
     """
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    from great_expectations.execution_engine import PandasExecutionEngine
-    from great_expectations.validator.metric_configuration import MetricConfiguration
-    from great_expectations.validator.metrics_calculator import MetricsCalculator
-
+    with_these = great_expectations()
     domain = dict(question.domain)
     if expectation.domain == PAIR:
         domain["ignore_row_if"] = "neither"
-    asked = MetricConfiguration(f"{expectation.metric}.condition", domain, dict(rule.values))
-    engine = PandasExecutionEngine(batch_data_dict={rule.name: seen})
-    resolved, _ = MetricsCalculator(engine, show_progress_bars=False).compute_metrics(
+    asked = with_these.MetricConfiguration(f"{expectation.metric}.condition", domain, dict(rule.values))
+    engine = with_these.PandasExecutionEngine(batch_data_dict={rule.name: seen})
+    resolved, _ = with_these.MetricsCalculator(engine, show_progress_bars=False).compute_metrics(
         [asked], runtime_configuration={"catch_exceptions": False}
     )
     found = resolved[asked.id][0]

@@ -78,8 +78,10 @@ def _beside(act: Callable[[threading.Event], object], stop: threading.Event, wri
 
 def _warm_up() -> None:
     """Import now what is slow to import, so that the first approval does not wait for it."""
-    for name in ("duckdb", "great_expectations.execution_engine", "great_expectations.validator"):
-        import_module(name)
+    from data_contracts.asking import great_expectations
+
+    import_module("duckdb")
+    great_expectations()
 
 
 def _where_to_look(tower: Settings, server: Server, deployments: Sequence[str]) -> Iterator[str]:
