@@ -226,23 +226,27 @@ def _contents(file: Path) -> Iterator[Any]:
     try:
         with opened(file, "rt", encoding="utf-8") as lines:
             if ".jsonl" not in file.name:
-                yield _measured(json.load(lines))
+                yield measured(json.load(lines))
                 return
             for number, line in enumerate(lines, 1):
                 where = f"{file.name}:{number}"
                 if line.strip():
-                    yield _measured(json.loads(line))
+                    yield measured(json.loads(line))
     except (ValueError, OSError, EOFError, RecursionError) as fault:
         raise SourceError(f"is no JSON: {str(fault)[:200]}", where=where, remedy="fetch it again") from fault
 
 
-def _measured(content: Any, depth: int = 0) -> Any:
-    """Nobody's payload is as deep as this, and what walks one must come to its end."""
+def measured(content: Any, depth: int = 0) -> Any:
+    """The same content, when it is not too deep: nobody's payload is, and what walks one must come to its end.
+
+    Raises:
+        ValueError: it is nested deeper than a hundred.
+    """
     if depth > DEEPEST:
         raise ValueError(f"it is nested deeper than {DEEPEST}")
     for inner in content.values() if isinstance(content, dict) else content if isinstance(content, list) else ():
         if isinstance(inner, dict | list):
-            _measured(inner, depth + 1)
+            measured(inner, depth + 1)
     return content
 
 
