@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Sender = Literal["shopify", "stripe", "woocommerce", "easypost", "aftership", "shippo"]
+Secret = Annotated[SecretStr, Field(min_length=8)]
 
 
 class Settings(BaseSettings):
@@ -71,6 +74,14 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(
         default=None, ge=0, le=65535, description="port on loopback where Prometheus reads; also beside `tower up`"
     )
+    webhook_secrets: dict[Sender, tuple[Secret, ...]] = Field(
+        default={}, description="who is heard, with the secrets that prove it, several while they are changed"
+    )
+    webhooks_host: str = Field(default="127.0.0.1", description="where webhooks are received; loopback unless told")
+    webhooks_port: int | None = Field(
+        default=None, ge=0, le=65535, description="port where webhooks are received; also beside `tower up`"
+    )
+    webhooks_folder: Path | None = Field(default=None, description="where they are kept, in a folder for each source")
     memory_limit: str = Field(default="2GB", description="memory that joins over evidence may use")
 
     @cached_property
@@ -79,6 +90,11 @@ class Settings(BaseSettings):
         folder = self.home.expanduser().resolve()
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    @property
+    def webhooks(self) -> Path:
+        """The folder of what webhooks brought: of it, `shopify`, `stripe`, `woocommerce` and `tracking` are sources."""
+        return self.webhooks_folder.expanduser().resolve() if self.webhooks_folder else self.folder / "webhooks"
 
     @property
     def ledger(self) -> str:

@@ -259,12 +259,20 @@ def metrics(
 
 
 @app.command()
+def webhooks() -> None:
+    """Receive what shops, Stripe and carriers send, on loopback, until Ctrl-C; each is proved, and kept as a source."""
+    from desk.webhooks import serve_webhooks
+
+    serve_webhooks()
+
+
+@app.command()
 def up(
     orders: Annotated[
         int, typer.Option(help="Fill an empty embedded shop with so many orders; 0 leaves it empty.")
     ] = 1000,
 ) -> None:
-    """Run server, worker and shop until Ctrl-C, and the Slack desk and metrics where set up; say where to look."""
+    """Run server, worker and shop until Ctrl-C; Slack desk, metrics and webhooks where set up; say where to look."""
     from control_tower.settings import settings
     from desk.shop import open_shop
     from desk.up import up as run_all
@@ -273,10 +281,12 @@ def up(
     from desk.duties import deliver_messages, wake_ruled
     from desk.metrics import serve_metrics_beside
     from desk.slack_desk.serving import is_desk, serve_beside
+    from desk.webhooks import serve_webhooks_beside
 
     beside = (
         *((serve_beside,) if is_desk() else ()),
         *((serve_metrics_beside,) if settings().metrics_port is not None else ()),
+        *((serve_webhooks_beside,) if settings().webhooks_port is not None else ()),
     )
     run_all(every_minute=(wake_ruled, deliver_messages), beside=beside)
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from control_tower.clock import SYSTEM, Clock
 from control_tower.metrics.figures import figures, gauge
 from control_tower.metrics.reading import as_of_now, reader
+from control_tower.metrics.webhooks import RECEIVED
 from control_tower.redaction import redacted
 
 logger = logging.getLogger("control_tower.metrics")
@@ -59,7 +60,8 @@ def _in_words(fault: Exception) -> str:
 
 
 def registry(ledger: str, intervals: Mapping[str, float]) -> CollectorRegistry:
-    """A registry that holds nothing but the book."""
+    """A registry that holds the book, and what this process received, and nothing else."""
     found = CollectorRegistry(auto_describe=False)
     found.register(Book(ledger, intervals))
+    found.register(RECEIVED)
     return found

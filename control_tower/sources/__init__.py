@@ -72,7 +72,7 @@ def _open(source: str, mapping: str | None, tower: Settings) -> Source:
 
         return FolderSource(path, mapping)
     if kind == "shopify" and path:
-        from control_tower.sources.shopify import open_shopify
+        from control_tower.sources.shopify_folder import open_shopify
 
         return open_shopify(path, identity_key(tower.folder))
     if kind == "stripe" and path:

@@ -37,6 +37,8 @@ class Rows:
     key: bytes
     tables: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     told: dict[str, set[str]] = field(default_factory=dict)
+    version: datetime | None = None
+    """When what is being added was last written by whoever sent it, where it says so."""
 
     def hash(self, value: Any) -> str | None:
         """Text that identifies somebody, as a keyed hash."""
@@ -62,7 +64,7 @@ class Rows:
         place = f"nameless {len(kept)}" if key is None else str(key)  # one without a name is no other's newer self
         row[named] = None if key is None else place
         row |= {"source": self.source, "source_id": place, "observed_at": seen}
-        row["unreadable"] = "; ".join(broken) or None
+        row |= {"unreadable": "; ".join(broken) or None, "version": self.version}
         kept[place] = row
 
 
@@ -146,17 +148,17 @@ class PayloadSource:
         name: what rows say they are from.
         adapt: puts contents, each with when it was written, into rows.
         key: what hashes of identities are keyed with.
+        files: those of the folder that are read; all of JSON when left out.
 
     Raises:
         SourceError: no such folder, a file that is no JSON, or nothing in it that the adapter knows.
     """
 
-    def __init__(self, folder: str | Path, name: str, adapt: Adapt, key: bytes) -> None:
+    def __init__(
+        self, folder: str | Path, name: str, adapt: Adapt, key: bytes, files: Sequence[Path] | None = None
+    ) -> None:
         self.folder = Path(folder).expanduser()
-        files = sorted(self.folder.iterdir()) if self.folder.is_dir() else []
-        files = [file for file in files if file.name.endswith(ENDINGS)]
-        if not files:
-            raise SourceError("holds no JSON", where=str(folder), remedy="a source folder holds an API's payloads")
+        files = files_of(self.folder) if files is None else files
         self.rows = Rows(shop_of(self.folder, name), name, key)
         contents = [(content, _seen(file)) for file in files for content in _contents(file)]
         try:
@@ -205,29 +207,46 @@ class PayloadSource:
         return f"SELECT * FROM {quoted(name)}{where} ORDER BY source_id"
 
 
+def files_of(folder: Path) -> list[Path]:
+    """The files of JSON in a folder, by name.
+
+    Raises:
+        SourceError: there is none.
+    """
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    found = [file for file in files if file.name.endswith(ENDINGS)]
+    if not found:
+        raise SourceError("holds no JSON", where=str(folder), remedy="a source folder holds an API's payloads")
+    return found
+
+
 def _contents(file: Path) -> Iterator[Any]:
     opened: Any = gzip.open if file.suffix == ".gz" else open
     where = file.name
     try:
         with opened(file, "rt", encoding="utf-8") as lines:
             if ".jsonl" not in file.name:
-                yield _measured(json.load(lines))
+                yield measured(json.load(lines))
                 return
             for number, line in enumerate(lines, 1):
                 where = f"{file.name}:{number}"
                 if line.strip():
-                    yield _measured(json.loads(line))
+                    yield measured(json.loads(line))
     except (ValueError, OSError, EOFError, RecursionError) as fault:
         raise SourceError(f"is no JSON: {str(fault)[:200]}", where=where, remedy="fetch it again") from fault
 
 
-def _measured(content: Any, depth: int = 0) -> Any:
-    """Nobody's payload is as deep as this, and what walks one must come to its end."""
+def measured(content: Any, depth: int = 0) -> Any:
+    """The same content, when it is not too deep: nobody's payload is, and what walks one must come to its end.
+
+    Raises:
+        ValueError: it is nested deeper than a hundred.
+    """
     if depth > DEEPEST:
         raise ValueError(f"it is nested deeper than {DEEPEST}")
     for inner in content.values() if isinstance(content, dict) else content if isinstance(content, list) else ():
         if isinstance(inner, dict | list):
-            _measured(inner, depth + 1)
+            measured(inner, depth + 1)
     return content
 
 

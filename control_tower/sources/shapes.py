@@ -18,6 +18,10 @@ SHAPES: dict[str, tuple[str, ...]] = {
         "label_created_at", "delivered_at",
     ),
     "shipment_events": ("event_id", "fulfillment_id", "order_id", "code", "occurred_at", "place"),
+    "returns": (
+        "return_id", "order_id", "line_id", "sku", "quantity", "reason", "reason_text", "status", "requested_at",
+        "approved_at", "closed_at",
+    ),
     "subscriptions": (
         "subscription_id", "customer_id", "status", "plan", "amount", "currency", "started_at", "cancelled_at",
         "next_charge_at", "method_kind", "method_expires_at", "method_country",

@@ -1,14 +1,13 @@
-"""Shopify's REST payloads as a source: `shopify:PATH`, a folder of orders, transactions, risks and disputes."""
+"""Shopify's REST payloads, as fetched or sent by webhooks: orders, transactions, risks and disputes, into rows."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from control_tower.sources.payloads import Payload, PayloadSource, Rows, at, iso, mapped, minor, text, upper, whole
+from control_tower.sources.payloads import Payload, Rows, at, iso, mapped, minor, text, upper, whole
 
 PLURALS = {
     "orders": "order", "transactions": "transaction", "refunds": "refund", "fulfillments": "fulfillment",
@@ -32,11 +31,6 @@ REASONS = {
 Currencies = dict[str, str]
 
 
-def open_shopify(folder: str | Path, key: bytes) -> PayloadSource:
-    """The source of a folder of Shopify's REST payloads."""
-    return PayloadSource(folder, "shopify", adapt, key)
-
-
 def adapt(rows: Rows, contents: Sequence[tuple[Any, datetime]]) -> None:
     """Put payloads into rows, orders first: what names no currency is in that of its order."""
     found = [(kind, one, seen) for content, seen in contents for kind, one in _objects(content)]
@@ -46,6 +40,7 @@ def adapt(rows: Rows, contents: Sequence[tuple[Any, datetime]]) -> None:
     for kind, one, seen in found:
         adapter, tables = ADAPTERS[kind]
         rows.tell(*tables)
+        rows.version = _updated(one)
         adapter(rows, one, seen, currencies)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from control_tower.settings import Settings, settings
 from desk.doctor.book import artifacts, ledger, policies
@@ -15,6 +16,7 @@ from desk.doctor.machine import disk, traces, variables, versions
 from desk.doctor.model import model
 from desk.doctor.outside import hands, slack
 from desk.doctor.prefect_server import prefect_server
+from desk.doctor.webhooks import webhooks
 from desk.show import as_json, table
 
 UNWELL = 2
@@ -41,6 +43,8 @@ def _settings() -> tuple[Settings | None, list[Finding]]:
     """The settings, or which of them make no sense: their names, and never what they are set to."""
     try:
         return settings(), []
+    except SettingsError as fault:  # one that should be JSON, and is none; it says which, and not what it holds
+        return None, [Finding("settings", str(fault).partition(" from source")[0], "write it as JSON")]
     except ValidationError as fault:
         wrong = fault.errors(include_input=False, include_context=False, include_url=False)
         return None, [
@@ -53,6 +57,7 @@ def _parts(tower: Settings) -> Iterator[Finding]:
     """All that needs settings: whoever may keep us waiting is asked at once, in a thread of its own."""
     yield Finding("home", str(tower.folder))
     looks = {"disk": disk, "ledger": ledger, "artifacts": artifacts, "traces": traces, "slack": slack, "stores": hands}
+    looks["webhooks"] = webhooks
     asked = [Looking(part, partial(look, tower)) for part, look in looks.items()]
     yield from looked("policies", policies)
     # Prefect's client keeps its settings with the thread that it was first used in.

@@ -113,3 +113,19 @@ def test_an_export_with_an_amount_that_means_two_things_stops_no_other_order(tow
     report = watch_fulfilment(f"folder:{tmp_path}", "shopify_csv", as_of=fetched(tmp_path), dry_run=True)
     assert (report.accepted["orders"], report.quarantined["orders"]) == (4, 1)
     assert report.quarantined["payments"] == 1, "nobody knows what was paid for it"
+
+
+def test_a_bulk_export_of_shopify_feeds_two_lanes(tower: Any) -> None:
+    from flows.watch_returns import watch_returns
+
+    folder = EXPORTS / "shopify_bulk"
+    report = watch_fulfilment(f"shopify:{folder}", as_of=fetched(folder), dry_run=True)
+    assert report.accepted == {
+        "orders": 3, "order_lines": 3, "payments": 2, "refunds": 1, "fulfillments": 2, "shipment_events": 3,
+    }  # fmt: skip
+    assert not any(report.quarantined.values())
+    facts = tower.kept(report, "detect").set_index("order_id").astype(object)
+    assert facts.loc["1001", "delivered"] is True and facts.loc["1001", "refundable_amount"] == 2450
+    assert answers(tower, report)["1002", "unpaid_order"] == "yes"
+    report = watch_returns(f"shopify:{folder}", as_of=fetched(folder), dry_run=True)
+    assert (report.accepted["returns"], report.quarantined["returns"]) == (1, 0)
