@@ -117,6 +117,10 @@ class StoreBusy(OutcomeUnknown):
     """A store asked us to come again later. That it did nothing is what it says, not what is known."""
 
 
+class OutOfTime(TowerError):
+    """A run has gone on for longer than its deployment gives it; it ends between two steps."""
+
+
 class ServerError(TowerError):
     """The Prefect server can't be reached, or does not agree with its client."""
 

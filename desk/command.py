@@ -296,8 +296,8 @@ def deploy(
     check: Annotated[bool, typer.Option("--check", help="Show the difference and change nothing.")] = False,
     json: Json = False,
 ) -> None:
-    """Apply deployments/prefect.yaml to the server."""
-    from desk.deploy import show_deploy
+    """Make pools, queues, deployments and automations on the server what the files in deployments say."""
+    from desk.deploy_show import show_deploy
 
     show_deploy(check=check, json=json)
 

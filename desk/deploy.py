@@ -11,9 +11,10 @@ from uuid import UUID
 
 from control_tower import __version__
 from control_tower.errors import ServerError, SettingError
-from control_tower.server import FASTAPI, running_server, use
+from control_tower.server import FASTAPI, use
 from control_tower.settings import Settings
-from control_tower.settings import settings as read_settings
+from desk.deploy_pools import make_pools
+from desk.difference import NEW, Difference
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 # Beside the rooms, in a checkout as in an installed wheel.
 PREFECT_YAML = Path(__file__).parent.parent / "deployments" / "prefect.yaml"
-POOL_TYPE = "process"
+OURS = "control-tower"
+"""The tag of every deployment that this file made, so that one that is no longer in it can be named."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Deployed:
     id: UUID | None
     flow: Flow[Any, Any]
     differs: tuple[str, ...]
+    differences: tuple[Difference, ...] = ()
 
 
 def deploy(settings: Settings, check: bool = False, file: Path = PREFECT_YAML) -> tuple[Deployed, ...]:
@@ -55,7 +58,7 @@ def deploy(settings: Settings, check: bool = False, file: Path = PREFECT_YAML) -
     with get_client(sync_client=True) as client:
         try:
             if not check:
-                _make_pools(client, {str(fields["work_pool_name"]) for _, fields in wanted})
+                make_pools(client)
             return tuple(_apply(client, flow, fields, check) for flow, fields in wanted)
         except PrefectHTTPStatusError as fault:
             remedy = FASTAPI if fault.response.status_code == 422 else "see the server's log"
@@ -85,11 +88,13 @@ def _fields(entry: dict[str, Any]) -> tuple[Flow[Any, Any], dict[str, Any]]:
         "version": __version__,
         "description": entry.get("description", ""),
         "entrypoint": entry["entrypoint"],
-        "tags": sorted(entry.get("tags", [])),
+        "tags": sorted({OURS, *entry.get("tags", [])}),
         "parameters": entry.get("parameters", {}),
         "parameter_openapi_schema": parameter_schema(flow).model_dump_for_openapi(),
         "enforce_parameter_schema": True,
         "work_pool_name": entry["work_pool"]["name"],
+        "work_queue_name": entry["work_pool"].get("work_queue_name", "default"),
+        "job_variables": entry["work_pool"].get("job_variables", {}),
         "pull_steps": entry.get("pull", []),
         "schedules": [
             (each.get("slug"), each["cron"], each.get("timezone", "UTC"), each.get("active", True))
@@ -118,18 +123,6 @@ def load(entrypoint: str) -> Flow[Any, Any]:
     return found
 
 
-def _make_pools(client: SyncPrefectClient, names: set[str]) -> None:
-    from prefect.client.schemas.actions import WorkPoolCreate
-    from prefect.exceptions import ObjectAlreadyExists
-
-    there = {pool.name for pool in client.read_work_pools()}
-    for name in names - there:
-        try:
-            client.create_work_pool(WorkPoolCreate(name=name, type=POOL_TYPE))
-        except ObjectAlreadyExists:
-            continue
-
-
 def _apply(client: SyncPrefectClient, flow: Flow[Any, Any], wanted: dict[str, Any], check: bool) -> Deployed:
     from prefect.exceptions import ObjectNotFound
 
@@ -141,10 +134,11 @@ def _apply(client: SyncPrefectClient, flow: Flow[Any, Any], wanted: dict[str, An
     there = _as_fields(found) if found else {}
     if found:
         wanted = wanted | {"schedules": _switched_as(wanted["schedules"], there["schedules"])}
-    differs = tuple(key for key in wanted if wanted[key] != there.get(key)) if found else ("new",)
+    differs = tuple(key for key in wanted if wanted[key] != there.get(key)) if found else (NEW,)
+    seen = tuple(Difference(f"deployment {name}", key, there.get(key), wanted.get(key)) for key in differs)
     if check or not differs:
-        return Deployed(name, found.id if found else None, flow, differs)
-    return Deployed(name, _write(client, flow, wanted), flow, differs)
+        return Deployed(name, found.id if found else None, flow, differs, seen)
+    return Deployed(name, _write(client, flow, wanted), flow, differs, seen)
 
 
 def _as_fields(found: DeploymentResponse) -> dict[str, Any]:
@@ -155,6 +149,8 @@ def _as_fields(found: DeploymentResponse) -> dict[str, Any]:
         "parameter_openapi_schema": found.parameter_openapi_schema,
         "enforce_parameter_schema": found.enforce_parameter_schema,
         "work_pool_name": found.work_pool_name,
+        "work_queue_name": found.work_queue_name,
+        "job_variables": found.job_variables or {},
         "pull_steps": found.pull_steps or [],
         "schedules": [
             (
@@ -191,19 +187,3 @@ def _write(client: SyncPrefectClient, flow: Flow[Any, Any], wanted: Mapping[str,
         concurrency_options=ConcurrencyOptions(collision_strategy=strategy) if strategy else None,
         **plain,
     )
-
-
-def show_deploy(*, check: bool, json: bool) -> None:
-    """Deploy, and say what changed; with `check`, exit with 1 when anything would."""
-    from desk.show import as_json, table
-
-    tower = read_settings()
-    with running_server(tower):
-        deployed = deploy(tower, check)
-    if json:
-        as_json([{"name": each.name, "id": each.id, "differs": each.differs} for each in deployed])
-    else:
-        rows = [(each.name, ", ".join(each.differs) or "as the file says") for each in deployed]
-        table("Deployments", ("deployment", "differs" if check else "changed"), rows)
-    if check and any(each.differs for each in deployed):
-        raise SystemExit(1)

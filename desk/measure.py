@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from control_tower.errors import SettingError, nearest
 from control_tower.server import running_server, use
@@ -37,7 +37,7 @@ def measure(
     if told_by is None:
         raise SettingError(f"can't be told by {by!r}", where="--by", remedy=nearest(by, BYS))
     with running_server(tower), watching(f"measuring {source}"):
-        found: Measurement = measure_shop(absolute(source), mapping_file(mapping), moment, weeks, told_by)
+        found = cast(Measurement, measure_shop(absolute(source), mapping_file(mapping), moment, weeks, told_by))
     if page:
         from tasks.measure_page import measure_page
 

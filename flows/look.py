@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+from prefect import State
 
 from control_tower.settings import settings
 from control_tower.traces import tell as told_of
+from flows.closed import closed
 from policies.terms import Rung
 from tasks.advise import advise
 from tasks.ask import ask
@@ -27,8 +31,11 @@ from tasks.standing import rules_as_earned
 from tasks.tell import breaches_told, tell
 from tasks.validate import validate
 
+Looked: TypeAlias = LaneReport | State[Any]
+"""What a look came to; a state where the calendar of its deployment left it out."""
 
-def look(lane: Lane, source: str, mapping: str | None, as_of: datetime | None, dry_run: bool) -> LaneReport:
+
+def look(lane: Lane, source: str, mapping: str | None, as_of: datetime | None, dry_run: bool) -> Looked:
     """Gather, validate, detect, judge and score; then, unless it is a dry run, open cases, ask and tell.
 
     A lane that stands on `observe` stops there, too: it opens nothing, and asks and tells nobody.
@@ -40,6 +47,8 @@ def look(lane: Lane, source: str, mapping: str | None, as_of: datetime | None, d
         as_of: timezone-aware; nothing later is seen. Now, when left out.
         dry_run: find, score and report; open nothing.
     """
+    if skipped := closed():
+        return skipped
     moment = (as_of or datetime.now(UTC)).astimezone(UTC)
     rules = rules_as_earned(lane.name, moment)
     told_of(flow=f"watch-{lane.name}", lane=lane.name, source=source.partition(":")[0], policy=rules.reference)

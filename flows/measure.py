@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
-from prefect import flow
+from prefect import State, flow
 
 from control_tower.traces import tell
+from flows.closed import closed
+from flows.missed import makes_up
 from flows.watch_returns import LANE as RETURNS
 from policies import policy
 from tasks.book import read_book
@@ -24,7 +27,7 @@ EVIDENCE = lane(
 )  # fmt: skip
 
 
-@flow(name="measure", persist_result=False)
+@flow(name="measure", persist_result=False, on_running=[makes_up])
 def measure_shop(
     source: str = "shop",
     mapping: str | None = None,
@@ -32,7 +35,7 @@ def measure_shop(
     weeks: int | None = None,
     by: By = "lane",
     announce: bool = False,
-) -> Measurement:
+) -> Measurement | State[Any]:
     """Measure a window of weeks, against the one before it.
 
     Args:
@@ -43,6 +46,8 @@ def measure_shop(
         by: what it is told by, beside all together and by week.
         announce: put the headline into the channel; once for each week, however often it is run.
     """
+    if skipped := closed():
+        return skipped
     tell(flow="measure", source=source.partition(":")[0])
     moment = (as_of or datetime.now(UTC)).astimezone(UTC)
     accepted = validate(gather(source, mapping, EVIDENCE.tables, moment, live=as_of is None))

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from prefect import flow
 
 from control_tower.traces import tell
+from flows.missed import makes_up
 from tasks.sweep import Swept
 from tasks.sweep import sweep as sweep_once
 
 
-@flow(name="sweep-approvals", persist_result=False)
+@flow(name="sweep-approvals", persist_result=False, on_running=[makes_up])
 def sweep_approvals(now: datetime | None = None) -> Swept:
     """Sweep once. Nothing here decides, and nothing here acts.
 

@@ -10,9 +10,9 @@ from datetime import datetime
 
 from prefect import flow
 
-from flows.look import look
+from flows.look import Looked, look
+from flows.missed import makes_up
 from tasks.lane import lane
-from tasks.report import LaneReport
 
 LANE = lane(
     "fraud", __file__, "orders", "order_lines", "fulfillments", "holds", "risk_signals", "address_changes",
@@ -20,10 +20,10 @@ LANE = lane(
 )  # fmt: skip
 
 
-@flow(name="watch-fraud", persist_result=False)
+@flow(name="watch-fraud", persist_result=False, on_running=[makes_up])
 def watch_fraud(
     source: str = "shop", mapping: str | None = None, as_of: datetime | None = None, dry_run: bool = False
-) -> LaneReport:
+) -> Looked:
     """Find the orders that a reviewer should see before they ship, and prepare what the review needs.
 
     Args:

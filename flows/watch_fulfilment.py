@@ -6,9 +6,9 @@ from datetime import datetime
 
 from prefect import flow
 
-from flows.look import look
+from flows.look import Looked, look
+from flows.missed import makes_up
 from tasks.lane import lane
-from tasks.report import LaneReport
 
 LANE = lane(
     "fulfilment",
@@ -26,10 +26,10 @@ LANE = lane(
 )
 
 
-@flow(name="watch-fulfilment", persist_result=False)
+@flow(name="watch-fulfilment", persist_result=False, on_running=[makes_up])
 def watch_fulfilment(
     source: str = "shop", mapping: str | None = None, as_of: datetime | None = None, dry_run: bool = False
-) -> LaneReport:
+) -> Looked:
     """Find the orders that are not moving as promised, and ask a person what to do.
 
     Args:

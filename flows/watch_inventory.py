@@ -6,9 +6,9 @@ from datetime import datetime
 
 from prefect import flow
 
-from flows.look import look
+from flows.look import Looked, look
+from flows.missed import makes_up
 from tasks.lane import lane
-from tasks.report import LaneReport
 
 LANE = lane(
     "inventory", __file__, "orders", "order_lines", "fulfillments", "promises", "holds", "inventory_levels",
@@ -16,10 +16,10 @@ LANE = lane(
 )  # fmt: skip
 
 
-@flow(name="watch-inventory", persist_result=False)
+@flow(name="watch-inventory", persist_result=False, on_running=[makes_up])
 def watch_inventory(
     source: str = "shop", mapping: str | None = None, as_of: datetime | None = None, dry_run: bool = False
-) -> LaneReport:
+) -> Looked:
     """Find the products that promise more than there is, advise teams, and ask a person about orders to hold.
 
     Args:

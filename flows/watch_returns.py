@@ -6,9 +6,9 @@ from datetime import datetime
 
 from prefect import flow
 
-from flows.look import look
+from flows.look import Looked, look
+from flows.missed import makes_up
 from tasks.lane import lane
-from tasks.report import LaneReport
 
 LANE = lane(
     "returns", __file__, "returns", "orders", "order_lines", "payments", "fulfillments", "inspections", "refunds",
@@ -16,10 +16,10 @@ LANE = lane(
 )  # fmt: skip
 
 
-@flow(name="watch-returns", persist_result=False)
+@flow(name="watch-returns", persist_result=False, on_running=[makes_up])
 def watch_returns(
     source: str = "shop", mapping: str | None = None, as_of: datetime | None = None, dry_run: bool = False
-) -> LaneReport:
+) -> Looked:
     """Find the returns and refunds that are not as promised, and ask a person what to do.
 
     Args:

@@ -6,17 +6,17 @@ from datetime import datetime
 
 from prefect import flow
 
-from flows.look import look
+from flows.look import Looked, look
+from flows.missed import makes_up
 from tasks.lane import lane
-from tasks.report import LaneReport
 
 LANE = lane("subscriptions", __file__, "subscriptions", "invoices", "orders", "fulfillments", "holds")
 
 
-@flow(name="watch-subscriptions", persist_result=False)
+@flow(name="watch-subscriptions", persist_result=False, on_running=[makes_up])
 def watch_subscriptions(
     source: str = "shop", mapping: str | None = None, as_of: datetime | None = None, dry_run: bool = False
-) -> LaneReport:
+) -> Looked:
     """Find the subscriptions that are not paid, or will not be, and ask a person what to do.
 
     Args:

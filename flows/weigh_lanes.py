@@ -8,10 +8,11 @@ from prefect import flow
 
 from control_tower.traces import tell
 from flows.lanes import lanes
+from flows.missed import makes_up
 from tasks.weigh import Weighed, weigh
 
 
-@flow(name="weigh-lanes", persist_result=False)
+@flow(name="weigh-lanes", persist_result=False, on_running=[makes_up])
 def weigh_lanes(now: datetime | None = None) -> Weighed:
     """Weigh every lane once. A lane can fall here, and none can rise.
 

@@ -43,7 +43,7 @@ class Gathered(Noun):
         )
 
 
-@step(touches="the source")
+@step(touches="the source", reads=True)
 def gather(
     source: str,
     mapping: str | None,

@@ -19,6 +19,7 @@ from typing import Any, ParamSpec, TypeVar, cast, overload
 from control_tower.errors import SettingError
 from control_tower.keeping.archive import Archive
 from control_tower.keeping.code import code_version
+from control_tower.keeping.in_time import in_time
 from control_tower.keeping.records import Record, append
 from control_tower.keeping.shown import show
 from control_tower.keeping.values import frames_in, keep_values, versions_in
@@ -41,6 +42,8 @@ class Step:
     """What it reads or changes beyond what it is given, in words; empty where its inputs are all there is to it."""
 
 
+PAUSES = (2.0, 10.0)
+"""Seconds before a reading whose connection broke is tried once more, and then for the last time."""
 STEPS: dict[str, Step] = {}
 """Every step that was imported, by name."""
 _replayed: ContextVar[tuple[str, Archive] | None] = ContextVar("replayed", default=None)
@@ -72,21 +75,22 @@ def step(function: Callable[P, R]) -> Callable[P, R]: ...
 
 
 @overload
-def step(*, touches: str) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def step(*, touches: str, reads: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 
 def step(
-    function: Callable[P, R] | None = None, *, touches: str = ""
+    function: Callable[P, R] | None = None, *, touches: str = "", reads: bool = False
 ) -> Callable[P, R] | Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a function a Prefect task whose inputs and outputs are kept, chained and shown in the UI.
 
     Args:
         touches: what it reads or changes beyond what it is given; it is then not run again on kept inputs.
+        reads: it changes nothing there, so it is tried again where a connection broke; each try is a record.
     """
-    return _step(function, "") if function else lambda given: _step(given, touches)
+    return _step(function, "") if function else lambda given: _step(given, touches, reads)
 
 
-def _step(function: Callable[P, R], touches: str) -> Callable[P, R]:
+def _step(function: Callable[P, R], touches: str, reads: bool = False) -> Callable[P, R]:
     from prefect import task
     from prefect.cache_policies import NO_CACHE
     from prefect.utilities.annotations import quote
@@ -97,6 +101,7 @@ def _step(function: Callable[P, R], touches: str) -> Callable[P, R]:
 
     @functools.wraps(function)
     def keeping(*args: P.args, **kwargs: P.kwargs) -> R:
+        in_time(name)
         tower = settings()
         archive, ledger = open_archive(tower.artifacts), open_ledger(tower.ledger)
         tell(step=name)
@@ -127,7 +132,10 @@ def _step(function: Callable[P, R], touches: str) -> Callable[P, R]:
         show(name, archive, record.inputs, record.outputs, record.versions, result)
         return result
 
-    taken = task(name=name, persist_result=False, cache_policy=NO_CACHE)(keeping)
+    again: dict[str, Any] = (
+        {"retries": len(PAUSES), "retry_delay_seconds": list(PAUSES), "retry_condition_fn": _may_pass} if reads else {}
+    )
+    taken = task(name=name, persist_result=False, cache_policy=NO_CACHE, **again)(keeping)
 
     @functools.wraps(function)
     def stepping(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -137,6 +145,20 @@ def _step(function: Callable[P, R], touches: str) -> Callable[P, R]:
         return result
 
     return stepping
+
+
+def _may_pass(_task: Any, _task_run: Any, state: Any) -> bool:
+    """Whether a step failed because a connection broke, which may be over in a moment."""
+    return broke_off(state.result(raise_on_failure=False))
+
+
+def broke_off(fault: object) -> bool:
+    """Whether a connection broke, or nobody answered in time, beneath an error."""
+    while isinstance(fault, BaseException):
+        if isinstance(fault, ConnectionError | TimeoutError) or getattr(fault, "connection_invalidated", False):
+            return True
+        fault = fault.__cause__ or fault.__context__
+    return False
 
 
 def flow_run_id() -> str:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from control_tower.caps import Breaker, Cap, Caps, Owner
 from control_tower.nouns import Action, Shop, Verdict
-from policies.business_time import due_after
+from policies.business_time import calendar_days, due_after
 from policies.papers import Paper
 from policies.terms import Calendar, Duration, Identifier, Term
 
@@ -156,6 +156,10 @@ class AuthorityTerms(Paper):
     def day(self, now: datetime) -> date:
         """The day on the clock of this authority."""
         return now.astimezone(ZoneInfo(self.time_zone)).date()
+
+    def is_open_on(self, day: date) -> bool:
+        """Whether a day is a business day here."""
+        return bool(calendar_days(self.country, self.calendar, day, day)["open"].iloc[0])
 
     def since(self, now: datetime) -> datetime:
         """When that day began."""
