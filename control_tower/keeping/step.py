@@ -43,6 +43,7 @@ class Step:
 
 STEPS: dict[str, Step] = {}
 """Every step that was imported, by name."""
+_tasks: dict[str, Any] = {}
 _replayed: ContextVar[tuple[str, Archive] | None] = ContextVar("replayed", default=None)
 
 
@@ -128,6 +129,7 @@ def _step(function: Callable[P, R], touches: str) -> Callable[P, R]:
         return result
 
     taken = task(name=name, persist_result=False, cache_policy=NO_CACHE)(keeping)
+    _tasks[name] = taken
 
     @functools.wraps(function)
     def stepping(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -137,6 +139,11 @@ def _step(function: Callable[P, R], touches: str) -> Callable[P, R]:
         return result
 
     return stepping
+
+
+def prefect_task(name: str) -> Any:
+    """The Prefect task of a step, for a task runner to submit."""
+    return _tasks[name]
 
 
 def flow_run_id() -> str:
