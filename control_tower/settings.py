@@ -82,6 +82,14 @@ class Settings(BaseSettings):
         default=None, ge=0, le=65535, description="port where webhooks are received; also beside `tower up`"
     )
     webhooks_folder: Path | None = Field(default=None, description="where they are kept, in a folder for each source")
+    part_orders: int | None = Field(
+        default=None, gt=0, description="about how many orders a lane looks at at a time; without it, at all together"
+    )
+    dask: str | None = Field(
+        default=None,
+        pattern=r"^([1-9]\d{0,3}|(tcp|tls|ws|wss|ucx)://.+)$",
+        description="a Dask scheduler's address, or a number of processes, that parts are looked at on",
+    )
     memory_limit: str = Field(default="2GB", description="memory that joins over evidence may use")
 
     @cached_property

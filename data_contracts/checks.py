@@ -44,6 +44,34 @@ class RuleCount:
 
 
 @dataclass(frozen=True)
+class Tally:
+    """What promises about a table as a whole are decided by; those of its parts add up to that of the table.
+
+    Attributes:
+        bad_rows: rows that break a rule whose severity is error.
+        newest: the last observation of a good, visible row, in UTC; None where there is none.
+        faults: rules that could not be asked.
+        misshapen: what is wrong with its columns; nothing else was asked then.
+    """
+
+    rows: int = 0
+    bad_rows: int = 0
+    newest: datetime | None = None
+    faults: tuple[Breach, ...] = ()
+    misshapen: tuple[Breach, ...] = ()
+
+    def __add__(self, other: Tally) -> Tally:
+        seen = [each for each in (self.newest, other.newest) if each is not None]
+        return Tally(
+            rows=self.rows + other.rows,
+            bad_rows=self.bad_rows + other.bad_rows,
+            newest=max(seen, default=None),
+            faults=tuple(dict.fromkeys((*self.faults, *other.faults))),
+            misshapen=tuple(dict.fromkeys((*self.misshapen, *other.misshapen))),
+        )
+
+
+@dataclass(frozen=True)
 class Checked:
     """What a check found.
 
@@ -51,16 +79,24 @@ class Checked:
         failures: one row for each rule that a row breaks, by row: row (int64, position in the frame), rule,
             severity, column (the first that fails), sentence.
         breaches: why the whole table can't be relied on; empty when it can.
-        rows: rows of the frame.
-        bad_rows: rows that break a rule whose severity is error.
+        tally: what that was decided by.
         rules: every rule of the contract with its count.
     """
 
     failures: pd.DataFrame
     breaches: tuple[Breach, ...]
-    rows: int
-    bad_rows: int
+    tally: Tally
     rules: tuple[RuleCount, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the frame."""
+        return self.tally.rows
+
+    @property
+    def bad_rows(self) -> int:
+        """Rows that break a rule whose severity is error."""
+        return self.tally.bad_rows
 
 
 def check(contract: Contract, frame: pd.DataFrame, as_of: datetime) -> Checked:
@@ -83,19 +119,36 @@ def check(contract: Contract, frame: pd.DataFrame, as_of: datetime) -> Checked:
             RuleCount(rule.name, rule.severity, rule.sentence, 0, False, "the table has another shape")
             for rule in contract.rules
         )
-        return Checked(_failures([]), misshapen, len(frame), 0, unasked)
+        return Checked(_failures([]), misshapen, Tally(rows=len(frame), misshapen=misshapen), unasked)
     asked = list(answers(contract, frame))
+    tally = _tally(contract, frame, asked)
+    return Checked(
+        failures=_failures(asked),
+        breaches=tuple(breaches(contract, tally, as_of)),
+        tally=tally,
+        rules=tuple(_count(answer) for answer in asked),
+    )
+
+
+def _tally(contract: Contract, frame: pd.DataFrame, asked: list[Answer]) -> Tally:
     bad = np.zeros(len(frame), dtype=bool)
     for answer in asked:
         if answer.rule.severity == "error" and not answer.fault:
             bad |= answer.broken
-    return Checked(
-        failures=_failures(asked),
-        breaches=tuple(_breaches(contract, frame, asked, bad, as_of)),
-        rows=len(frame),
-        bad_rows=int(bad.sum()),
-        rules=tuple(_count(answer) for answer in asked),
-    )
+    faults = [Breach(each.rule.name, f"could not be asked: {each.fault}") for each in asked if each.fault]
+    newest = None
+    if contract.stale_after is not None and "visible" not in frame:
+        faults.append(Breach(f"{contract.name}.fresh", "could not be asked: column visible is not there"))
+    elif contract.stale_after is not None:
+        newest = _newest(frame, ~bad)
+    return Tally(rows=len(frame), bad_rows=int(bad.sum()), newest=newest, faults=tuple(faults))
+
+
+def _newest(frame: pd.DataFrame, good: Mask) -> datetime | None:
+    """The last observation of what is visible. A broken row's own clock proves nothing."""
+    counted = good & frame["visible"].fillna(False).to_numpy(dtype=bool)
+    newest = within_reason(frame.loc[counted, "observed_at"]).max()
+    return newest.to_pydatetime() if counted.any() else None
 
 
 def _count(answer: Answer) -> RuleCount:
@@ -167,14 +220,18 @@ def _is(kind: str, dtype: Any) -> bool:
             return isinstance(dtype, pd.DatetimeTZDtype) and str(dtype.tz) == "UTC"
 
 
-def _breaches(
-    contract: Contract, frame: pd.DataFrame, asked: list[Answer], bad: Mask, as_of: datetime
-) -> Iterator[Breach]:
-    """Rules that could not be asked, and promises about the table as a whole."""
-    for answer in asked:
-        if answer.fault:
-            yield Breach(answer.rule.name, f"could not be asked: {answer.fault}")
-    rows, broken = len(frame), int(bad.sum())
+def breaches(contract: Contract, tally: Tally, as_of: datetime) -> Iterator[Breach]:
+    """Why a whole table can't be relied on: what could not be asked, and what is promised of it as a whole.
+
+    Args:
+        tally: of the whole table, however many parts of it were checked.
+        as_of: timezone-aware; what staleness is measured from.
+    """
+    if tally.misshapen:
+        yield from tally.misshapen
+        return
+    yield from tally.faults
+    rows, broken = tally.rows, tally.bad_rows
     if rows - broken < contract.minimum_rows:
         yield Breach(
             f"{contract.name}.minimum_rows",
@@ -185,25 +242,12 @@ def _breaches(
             f"{contract.name}.error_share",
             f"{broken:,} of {rows:,} rows are broken, more than {contract.error_share * 100:g}%",
         )
-    if contract.stale_after is not None:
-        yield from _stale(contract, contract.stale_after, frame, ~bad, as_of)
-
-
-def _stale(
-    contract: Contract, allowed: timedelta, frame: pd.DataFrame, good: Mask, as_of: datetime
-) -> Iterator[Breach]:
-    """Nothing visible was observed for too long. A broken row's own clock proves nothing."""
-    rule = f"{contract.name}.fresh"
-    if "visible" not in frame:
-        yield Breach(rule, "could not be asked: column visible is not there")
-        return
-    counted = good & frame["visible"].fillna(False).to_numpy(dtype=bool)
-    newest = within_reason(frame.loc[counted, "observed_at"]).max()
-    if counted.any() and as_of - newest > allowed:
-        age, moment = _hours(as_of - newest), f"{as_of:%Y-%m-%d %H:%M %Z}"
+    if contract.stale_after is not None and tally.newest and as_of - tally.newest > contract.stale_after:
+        age, moment = _hours(as_of - tally.newest), f"{as_of:%Y-%m-%d %H:%M %Z}"
         yield Breach(
-            rule,
-            f"last observed {newest:%Y-%m-%d %H:%M} UTC, {age} before {moment}; {_hours(allowed)} may pass",
+            f"{contract.name}.fresh",
+            f"last observed {tally.newest:%Y-%m-%d %H:%M} UTC, {age} before {moment};"
+            f" {_hours(contract.stale_after)} may pass",
         )
 
 

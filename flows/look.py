@@ -10,13 +10,10 @@ from prefect import State
 from control_tower.settings import settings
 from control_tower.traces import tell as told_of
 from flows.closed import closed
+from flows.see import see
 from policies.terms import Rung
 from tasks.advise import advise
 from tasks.ask import ask
-from tasks.detect import detect
-from tasks.entitle import entitle
-from tasks.gather import gather
-from tasks.judge import judge
 from tasks.lane import Lane
 from tasks.neighbourhood import link
 from tasks.note_look import note_look
@@ -25,11 +22,9 @@ from tasks.prepare import prepare
 from tasks.recommend import recommend
 from tasks.report import LaneReport, report
 from tasks.score import score
-from tasks.shadow import shadow
 from tasks.stand_down import stand_down
 from tasks.standing import rules_as_earned
 from tasks.tell import breaches_told, tell
-from tasks.validate import validate
 
 Looked: TypeAlias = LaneReport | State[Any]
 """What a look came to; a state where the calendar of its deployment left it out."""
@@ -53,14 +48,10 @@ def look(lane: Lane, source: str, mapping: str | None, as_of: datetime | None, d
     rules = rules_as_earned(lane.name, moment)
     told_of(flow=f"watch-{lane.name}", lane=lane.name, source=source.partition(":")[0], policy=rules.reference)
     with breaches_told(lane.name, source, moment):
-        accepted = validate(gather(source, mapping, lane.tables, moment, live=as_of is None))
+        seen = see(lane, source, mapping, moment, rules, live=as_of is None)
+    accepted, facts, findings = seen.accepted, seen.facts, seen.findings
     told_of(shop=accepted.shop.id)
-    facts = detect(accepted, lane.signals, rules)
-    if rules.conclusions:
-        facts = entitle(facts, rules, moment)
-    findings = judge(facts, rules, moment)
-    shadow(facts, rules, accepted)
-    scored = score(findings, facts, rules, accepted)
+    scored = score(findings, facts, rules, accepted, seen.others)
     recommended = recommend(findings, facts, rules)
     advised = advise(findings, facts, rules, accepted) if any(rule.advise for rule in rules.rules) else None
     counted = (lane.name, accepted, findings, recommended, rules.kinds, rules.rung)

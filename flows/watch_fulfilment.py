@@ -23,6 +23,7 @@ LANE = lane(
     "refunds",
     "support_contacts",
     "reviews",
+    apart=True,
 )
 
 

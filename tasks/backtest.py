@@ -36,7 +36,7 @@ Supposed = Callable[[datetime], Policy]  # the policy of a lane, for a look as o
 
 @dataclass(frozen=True)
 class View:
-    """One look of a lane at one shop, and where the facts are that its run kept."""
+    """One look of a lane at one shop, or a part of one, and where the facts are that its run kept."""
 
     lane: str
     run: str
@@ -44,6 +44,7 @@ class View:
     as_of: datetime
     kept_at: datetime
     facts: Address
+    part: int = 0
 
 
 class Looked(Noun):
@@ -159,12 +160,16 @@ def views(lane: str) -> Iterator[View]:
     ledger, archive = open_ledger(tower.ledger), open_archive(tower.artifacts)
     for run, length in _chains(ledger):
         kept: dict[str, Record] = {}
+        parts: dict[Address, Record] = {}  # by what each was given: one whose worker was lost was looked at twice
         for record in chain(archive, run):
             if record.number > length or "detect" in kept:
                 break
             kept[record.step] = record
+            if record.step == "look-at-part" and not record.error and _by_policy_of(record, lane):
+                parts[record.inputs["part"]] = record
         if _watched(archive, kept, lane):
             yield _view(archive, lane, kept["detect"])
+        yield from (_part(archive, lane, record) for record in parts.values())
 
 
 def _chains(ledger: Ledger) -> list[tuple[str, int]]:
@@ -181,13 +186,24 @@ def _watched(archive: Archive, kept: dict[str, Record], lane: str) -> bool:
     if gathered is None or detected is None or detected.error:
         return False
     whole = archive.nouns(gathered.inputs["orders"]) == []
-    return whole and detected.versions.get("policy", "").partition("@")[0] == lane
+    return whole and _by_policy_of(detected, lane)
+
+
+def _by_policy_of(record: Record, lane: str) -> bool:
+    return record.versions.get("policy", "").partition("@")[0] == lane
 
 
 def _view(archive: Archive, lane: str, detected: Record) -> View:
     accepted = archive.nouns(detected.inputs["accepted"])
     shop, as_of = Shop.model_validate(accepted["shop"]), datetime.fromisoformat(accepted["as_of"]).astimezone(UTC)
     return View(lane, detected.run, shop, as_of, detected.started_at, detected.outputs["result"])
+
+
+def _part(archive: Archive, lane: str, looked: Record) -> View:
+    found = archive.nouns(looked.outputs["result"])
+    shop, as_of = Shop.model_validate(found["accepted"]["shop"]), datetime.fromisoformat(found["accepted"]["as_of"])
+    facts = looked.outputs["result.facts"]
+    return View(lane, looked.run, shop, as_of.astimezone(UTC), looked.started_at, facts, found["number"])
 
 
 def facts_of(view: View) -> Kept:
@@ -204,9 +220,9 @@ def facts_of(view: View) -> Kept:
 def _newest(several: Iterable[View]) -> list[View]:
     """The newest look first; of runs that looked at one shop as of one moment, as a dry run may have, the last."""
     ordered = sorted(several, key=lambda view: (view.as_of, view.kept_at), reverse=True)
-    found: dict[tuple[str, datetime], View] = {}
+    found: dict[tuple[str, datetime, int], View] = {}
     for view in ordered:
-        found.setdefault((view.shop.id, view.as_of), view)
+        found.setdefault((view.shop.id, view.as_of, view.part), view)
     return list(found.values())
 
 

@@ -30,6 +30,11 @@ def detect(accepted: Accepted, signals: str, policy: Policy) -> Kept:
     Raises:
         ContractError: the signals don't give every fact that the policy reads.
     """
+    return signalled(accepted, signals, policy)
+
+
+def signalled(accepted: Accepted, signals: str, policy: Policy) -> Kept:
+    """`detect`, outside of a flow."""
     tower = settings()
     archive = open_archive(tower.artifacts)
     written = archive.scratch("facts")

@@ -18,6 +18,8 @@ from control_tower.settings import Settings, settings
 from control_tower.sources import open_source
 
 if TYPE_CHECKING:
+    import duckdb
+
     from control_tower.sources.protocol import Source
     from data_contracts import Contract
 
@@ -80,16 +82,31 @@ def read_tables(
 ) -> Gathered:
     """`gather`, outside of a flow."""
     opened = open_source(source, mapping, tower)
-    present = [table for table in tables if table in opened.tables()]
-    if not present or tables[0] not in present:
-        raise SourceError(f"has no table {tables[0]}", where=source, remedy="a lane can't run without it")
+    present = present_in(opened, tables, source)
     return Gathered(
         shop=opened.shop,
         as_of=as_of,
         frames={table: _read(opened, table, as_of, orders, tower, live) for table in present},
         absent=tuple(table for table in tables if table not in present),
-        untold=tuple(f"{table}.{column}" for table in present for column in _untold(opened, table)),
+        untold=untold_by(opened, present),
     )
+
+
+def present_in(opened: Source, tables: Sequence[str], source: str) -> list[str]:
+    """The tables that a source has of those that a lane reads.
+
+    Raises:
+        SourceError: it has not even the first.
+    """
+    present = [table for table in tables if table in opened.tables()]
+    if not present or tables[0] not in present:
+        raise SourceError(f"has no table {tables[0]}", where=source, remedy="a lane can't run without it")
+    return present
+
+
+def untold_by(opened: Source, present: Sequence[str]) -> tuple[str, ...]:
+    """The columns that a source never tells of, as in `orders.approved_at`."""
+    return tuple(f"{table}.{column}" for table in present for column in _untold(opened, table))
 
 
 def _untold(source: Source, table: str) -> list[str]:
@@ -98,16 +115,32 @@ def _untold(source: Source, table: str) -> list[str]:
 
 
 def _read(source: Source, table: str, as_of: datetime, orders: Sequence[str], tower: Settings, live: bool) -> Kept:
-    contract = data_contracts.load(table)
-    _complete(contract, source.columns(table))
     archive = open_archive(tower.artifacts)
     written = archive.scratch(table)
     with joins(tower) as connection:
-        only = None if contract.read_whole else orders or None
-        relation = source.relation(connection, table, contract.duckdb_types(), only)
-        view = as_of_view(contract, relation, as_of, source.columns(table), live)
+        view = view_of(source, connection, table, as_of, orders, live)
         connection.execute(f"COPY ({view}) TO {literal(str(written))} {PARQUET}")
-    return archive.keep_file(table, written, contract.reference)
+    return archive.keep_file(table, written, data_contracts.load(table).reference)
+
+
+def view_of(
+    source: Source,
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    as_of: datetime,
+    orders: Sequence[str],
+    live: bool,
+) -> str:
+    """SQL of a source's table as it was at a moment, in the columns of its contract.
+
+    Raises:
+        ContractBreach: it lacks a promised column.
+    """
+    contract = data_contracts.load(table)
+    _complete(contract, source.columns(table))
+    only = None if contract.read_whole else orders or None
+    relation = source.relation(connection, table, contract.duckdb_types(), only)
+    return as_of_view(contract, relation, as_of, source.columns(table), live)
 
 
 def _complete(contract: Contract, provided: frozenset[str]) -> None:

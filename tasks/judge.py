@@ -18,6 +18,11 @@ def judge(facts: Kept, policy: Policy, as_of: datetime) -> Kept:
     Returns:
         The kept findings: one row for each order and kind that is `yes` or `unknown`.
     """
+    return judged(facts, policy, as_of)
+
+
+def judged(facts: Kept, policy: Policy, as_of: datetime) -> Kept:
+    """`judge`, outside of a flow."""
     archive = open_archive(settings().artifacts)
     findings = policies.judge(policy, archive.frame(facts, list(policy.columns)), as_of)
     return archive.keep_frame("findings", findings)

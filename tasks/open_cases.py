@@ -89,7 +89,7 @@ def form_cases(
     }
     needed = known[known[policy.subject].isin(cases["subjects"].explode())]
     rows = {row[policy.subject]: row for row in plain_rows(needed.drop(columns="row"))}
-    tables = {name: kept.digest for name, kept in accepted.frames.items()}
+    tables = accepted.digests
     advice = advice_by_subject(archive.frame(advised)) if advised else {}
     links = archive.frame(linked.links).groupby("case_id") if linked else None
     formed = []
@@ -256,11 +256,12 @@ def not_held_out(
 
 def _buyers(orders: set[str], accepted: Accepted) -> dict[str, str]:
     """Whose orders these are, as far as the source says: nobody rules on their own."""
-    if not orders or "orders" not in accepted.frames:
-        return {}
-    known = open_archive(settings().artifacts).frame(accepted.frames["orders"], ["order_id", "customer_id"])
-    mine = known[known["order_id"].isin(orders) & known["customer_id"].notna()]
-    return dict(zip(mine["order_id"], mine["customer_id"], strict=True))
+    archive, buyers = open_archive(settings().artifacts), dict[str, str]()
+    for kept in accepted.every.get("orders", ()) if orders else ():
+        known = archive.frame(kept, ["order_id", "customer_id"])
+        mine = known[known["order_id"].isin(orders) & known["customer_id"].notna()]
+        buyers |= dict(zip(mine["order_id"], mine["customer_id"], strict=True))
+    return buyers
 
 
 @step(touches="the ledger")

@@ -193,6 +193,9 @@ def _import_steps() -> None:
 
 def _instead(archive: Archive, records: list[Record], policy: str) -> Policy:
     """The policy that decides in place of the one that did, as of the moment that the run looked at."""
+    if any(record.step == "look-at-part" for record in records):
+        remedy = "`tower policy backtest` decides each part again"
+        raise PolicyError("can't be put in place where a run looked in parts", where=policy, remedy=remedy)
     decided = next((record.versions["policy"] for record in records if "policy" in record.inputs), None)
     gathered = next((record for record in records if record.step == "gather"), None)
     if decided is None or gathered is None:

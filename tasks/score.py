@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import policies
 from control_tower.keeping import Kept
 from control_tower.keeping.step import open_archive, step
-from control_tower.nouns import digest_of
+from control_tower.nouns import Noun, digest_of
 from control_tower.settings import settings
 from policies import Policy
 from policies.terms import Rule
@@ -17,19 +17,32 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+class Others(Noun):
+    """Subjects about which nothing was found and whose facts are not at hand, counted for each kind that merges.
+
+    Each frame has the facts that the kind merges on, and `others`: how many subjects have these.
+    """
+
+    counted: dict[str, Kept]
+
+
 @step
-def score(findings: Kept, facts: Kept, policy: Policy, accepted: Accepted) -> Kept:
+def score(findings: Kept, facts: Kept, policy: Policy, accepted: Accepted, others: Others | None = None) -> Kept:
     """One row for each case: id, pivot, kinds, subjects, orders, severity, team, owner, money, due time, priority.
 
     Findings about one subject are one case. Where a whole group shares a cause, such as a missed
     pick-up or a product that comes back, the group is one case.
+
+    Args:
+        others: subjects that belong to such groups, where `facts` are not those of all.
     """
     archive = open_archive(settings().artifacts)
     found = archive.frame(findings)
     known = archive.frame(facts, list(policy.columns))
+    beside = {kind: archive.frame(kept) for kind, kept in others.counted.items()} if others else {}
     parts = []
     for together in _alone(policy):
-        merged = [_shared(policy, rule, found, known) for rule in together]
+        merged = [_shared(policy, rule, found, known, beside.get(rule.kind)) for rule in together]
         subjects = {subject for one in merged for subject in one.index}
         theirs = found["kind"].isin([rule.kind for rule in together]) & found["subject"].isin(subjects)
         parts.append(_weighed(policy, found[theirs], known, accepted))
@@ -39,7 +52,7 @@ def score(findings: Kept, facts: Kept, policy: Policy, accepted: Accepted) -> Ke
     whole = _weighed(policy, found, known, accepted)
     for rule in policy.rules:
         if rule.merge is not None and not rule.merge.alone:
-            _merge(rule, _shared(policy, rule, found, known), whole)
+            _merge(rule, _shared(policy, rule, found, known, beside.get(rule.kind)), whole)
     return archive.keep_frame("cases", _cases(_together([whole, *parts]), policy.id, accepted.shop.id))
 
 
@@ -69,10 +82,12 @@ def _together(parts: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
-def _shared(policy: Policy, rule: Rule, found: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+def _shared(
+    policy: Policy, rule: Rule, found: pd.DataFrame, known: pd.DataFrame, others: pd.DataFrame | None
+) -> pd.DataFrame:
     """The subjects that share a cause, where enough of a group has it, with the facts of the group.
 
-    `share` is counted over all subjects that have every fact of the group.
+    `share` is counted over all subjects that have every fact of the group: those known, and the others.
     """
     merge = rule.merge
     assert merge is not None  # noqa: S101 - asked by the caller; narrows the type
@@ -81,8 +96,11 @@ def _shared(policy: Policy, rule: Rule, found: pd.DataFrame, known: pd.DataFrame
     said = found.loc[(found["kind"] == rule.kind) & (found["answer"] == "yes"), "subject"]
     holding = policies.holds(policy, merge.when, known)
     grouped["part"] = holding.loc[grouped.index] & grouped[policy.subject].isin(said)
-    size = grouped.groupby(on)["part"].agg(["sum", "mean"]).reset_index()
-    shared = size[(size["sum"] >= merge.at_least) & (size["mean"] >= merge.share)]
+    size = grouped.groupby(on)["part"].agg(["sum", "count"]).reset_index()
+    if others is not None:
+        size = size.merge(others, on=on, how="left")
+        size["count"] += size.pop("others").fillna(0).astype("int64")
+    shared = size[(size["sum"] >= merge.at_least) & (size["sum"] / size["count"] >= merge.share)]
     return grouped[grouped["part"]].merge(shared[on], on=on).set_index(policy.subject)
 
 

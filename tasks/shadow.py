@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 
 from pydantic import Field
 
@@ -12,7 +12,7 @@ import policies
 from control_tower.errors import PolicyError
 from control_tower.keeping import Kept
 from control_tower.keeping.step import open_archive, step
-from control_tower.nouns import Money, Noun
+from control_tower.nouns import Money, Noun, Shop
 from control_tower.settings import settings
 from policies import Entitlement, Policy, reader
 from policies.backtest import Amounts, Flips, compare, in_place_of
@@ -49,18 +49,23 @@ def shadow(facts: Kept, policy: Policy, accepted: Accepted) -> Shadowed:
     Returns:
         The kept findings of each version, and its differences. Nothing reads them but people.
     """
+    return shadowed(facts, policy, accepted.as_of, accepted.shop)
+
+
+def shadowed(facts: Kept, policy: Policy, as_of: datetime, shop: Shop) -> Shadowed:
+    """`shadow`, outside of a flow."""
     archive = open_archive(settings().artifacts)
     findings: dict[str, Kept] = {}
     flips: dict[str, Flips] = {}
     faults: dict[str, str] = {}
-    for name, tried in on_trial(policy, day_of(accepted.as_of)):
+    for name, tried in on_trial(policy, day_of(as_of)):
         try:
             if isinstance(tried, PolicyError):
                 raise tried
             known = archive.frame(facts)
-            flips[name] = compare(policy, tried, known, accepted.as_of, accepted.shop)
-            entitled = policies.entitle(tried, known[list(tried.facts)], accepted.as_of)
-            findings[name] = archive.keep_frame("shadow", policies.judge(tried, entitled, accepted.as_of))
+            flips[name] = compare(policy, tried, known, as_of, shop)
+            entitled = policies.entitle(tried, known[list(tried.facts)], as_of)
+            findings[name] = archive.keep_frame("shadow", policies.judge(tried, entitled, as_of))
         except Exception as fault:  # noqa: BLE001 - whatever is wrong with a trial, the lane goes on
             log.warning("%s could not be tried beside %s: %s", name, policy.reference, fault)
             faults[name] = str(fault) if isinstance(fault, PolicyError) else f"{type(fault).__name__}: {fault}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime
@@ -13,14 +15,14 @@ from control_tower.joins import PARQUET, joins, literal, quoted
 from control_tower.keeping import Archive, Kept
 from control_tower.keeping.frames import as_pandas
 from control_tower.keeping.step import open_archive, step
-from control_tower.nouns import Noun, Shop
+from control_tower.nouns import Noun, Shop, digest_of
 from control_tower.settings import Settings, settings
 from tasks.gather import Gathered
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from data_contracts import Checked, Contract
+    from data_contracts import Checked, Contract, Tally
 
 
 class Accepted(Noun):
@@ -34,16 +36,37 @@ class Accepted(Noun):
     rules: dict[str, int]
     absent: tuple[str, ...]
     untold: tuple[str, ...] = ()
+    parts: tuple[Accepted, ...] = ()
+    """What each part of a divided look accepted; it has then no frames of its own but the marks."""
 
     @property
     def accepted(self) -> dict[str, int]:
         """Rows accepted by table."""
-        return {table: kept.rows for table, kept in self.frames.items()}
+        return {table: sum(kept.rows for kept in several) for table, several in self.every.items()}
 
     @property
     def quarantined(self) -> dict[str, int]:
         """Rows quarantined by table, none included."""
-        return {table: self.quarantine[table].rows if table in self.quarantine else 0 for table in self.frames}
+        found = dict.fromkeys(self.every, 0)
+        for part in self.parts or (self,):
+            for table, kept in part.quarantine.items():
+                found[table] += kept.rows
+        return found
+
+    @property
+    def every(self) -> dict[str, list[Kept]]:
+        """The frames of each table: one, or one of each part."""
+        found: dict[str, list[Kept]] = {}
+        for part in self.parts or (self,):
+            for table, kept in part.frames.items():
+                found.setdefault(table, []).append(kept)
+        return found
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """What each table's evidence is known by: its file's digest, or that of the list of its parts' digests."""
+        named = {table: [kept.digest for kept in several] for table, several in self.every.items()}
+        return {table: digest_of(found) if self.parts else found[0] for table, found in named.items()}
 
     @property
     def markdown(self) -> str:
@@ -59,32 +82,59 @@ def validate(gathered: Gathered) -> Accepted:
     Raises:
         ContractBreach: a whole table can't be relied on: the first breach by table, with its owner.
     """
+    accepted, _ = hold(gathered, stop_on_breach)
+    return accepted
+
+
+Decide = Callable[["Contract", "Tally", datetime], None]
+
+
+def stop_on_breach(contract: Contract, tally: Tally, as_of: datetime) -> None:
+    """Raise the first breach of a table.
+
+    Raises:
+        ContractBreach: names the contract, its owner and the rule.
+    """
+    for breach in data_contracts.breaches(contract, tally, as_of):
+        raise ContractBreach(breach.sentence, contract=contract.reference, owner=contract.owner, rule=breach.rule)
+
+
+def hold(gathered: Gathered, decide: Decide | None) -> tuple[Accepted, dict[str, Tally]]:
+    """Hold every table against its contract: what is accepted, and what each table as a whole is decided by.
+
+    Args:
+        decide: is told of each table before its rows are divided; nothing is, when these are rows of a part.
+    """
     tower = settings()
     archive = open_archive(tower.artifacts)
     frames: dict[str, Kept] = {}
     quarantine: dict[str, Kept] = {}
     marks: list[pd.DataFrame] = []
     rules: dict[str, int] = {}
+    tallies: dict[str, Tally] = {}
     for table, kept in sorted(gathered.frames.items()):  # as they are kept: a dictionary has no other order
         contract = data_contracts.load(table)
         checked = data_contracts.check(contract, with_context(contract, gathered, tower), gathered.as_of)
         checked = _of_what_is_told(table, checked, gathered.untold)
-        _stop_on_breach(contract, checked)
+        tallies[table] = checked.tally
+        if decide:
+            decide(contract, checked.tally, gathered.as_of)
         rules |= {rule.name: rule.count for rule in checked.rules if rule.count}
         frames[table], aside = _divide(table, kept, checked, archive, tower)
         if aside:
             quarantine[table] = aside
         marks.append(_marked(table, kept, checked, archive))
-    return Accepted(
+    accepted = Accepted(
         shop=gathered.shop,
         as_of=gathered.as_of,
         frames=frames,
         quarantine=quarantine,
-        marks=archive.keep_frame("marks", _joined(marks)),
+        marks=archive.keep_frame("marks", in_order(marks)),
         rules=rules,
         absent=gathered.absent,
         untold=gathered.untold,
     )
+    return accepted, tallies
 
 
 def with_context(contract: Contract, gathered: Gathered, tower: Settings) -> pd.DataFrame:
@@ -134,11 +184,6 @@ def _of_what_is_told(table: str, checked: Checked, untold: tuple[str, ...]) -> C
     return replace(checked, failures=found[~silent], rules=rules)
 
 
-def _stop_on_breach(contract: Contract, checked: Checked) -> None:
-    for breach in checked.breaches:
-        raise ContractBreach(breach.sentence, contract=contract.reference, owner=contract.owner, rule=breach.rule)
-
-
 def _divide(table: str, kept: Kept, checked: Checked, archive: Archive, tower: Settings) -> tuple[Kept, Kept | None]:
     """The accepted rows and the quarantined ones; the same file again when every row is accepted."""
     errors = checked.failures[checked.failures["severity"] == "error"]
@@ -184,7 +229,8 @@ def _marked(table: str, kept: Kept, checked: Checked, archive: Archive) -> pd.Da
     )
 
 
-def _joined(marks: list[pd.DataFrame]) -> pd.DataFrame:
+def in_order(marks: list[pd.DataFrame]) -> pd.DataFrame:
+    """Marks of several tables, or parts, as one frame in its order."""
     import pandas as pd
 
     return pd.concat(marks, ignore_index=True).sort_values(["order_id", "table", "rule", "source_id"])

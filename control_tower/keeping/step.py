@@ -46,6 +46,7 @@ PAUSES = (2.0, 10.0)
 """Seconds before a reading whose connection broke is tried once more, and then for the last time."""
 STEPS: dict[str, Step] = {}
 """Every step that was imported, by name."""
+_tasks: dict[str, Any] = {}
 _replayed: ContextVar[tuple[str, Archive] | None] = ContextVar("replayed", default=None)
 
 
@@ -136,6 +137,7 @@ def _step(function: Callable[P, R], touches: str, reads: bool = False) -> Callab
         {"retries": len(PAUSES), "retry_delay_seconds": list(PAUSES), "retry_condition_fn": _may_pass} if reads else {}
     )
     taken = task(name=name, persist_result=False, cache_policy=NO_CACHE, **again)(keeping)
+    _tasks[name] = taken
 
     @functools.wraps(function)
     def stepping(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -159,6 +161,11 @@ def broke_off(fault: object) -> bool:
             return True
         fault = fault.__cause__ or fault.__context__
     return False
+
+
+def prefect_task(name: str) -> Any:
+    """The Prefect task of a step, for a task runner to submit."""
+    return _tasks[name]
 
 
 def flow_run_id() -> str:
