@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from control_tower.server import running_server
 from control_tower.settings import settings as read_settings
 from desk.deploy import OURS, Deployed, deploy
+from desk.deploy_automations import automations_differ, make_automations
 from desk.deploy_pools import pools_differ
 from desk.difference import NEW, NOT_IN_THE_FILE, Difference
 
@@ -27,6 +28,8 @@ def show_deploy(*, check: bool, json: bool) -> None:
     with running_server(tower):
         before = tuple(server_differs())
         deployed = deploy(tower, check)
+        if not check:
+            automate()
         found = (*before, *(each for one in deployed for each in one.differences), *no_longer_in_the_file(deployed))
     if json:
         as_json([{"what": e.what, "field": e.field, "server": e.server, "file": e.file} for e in found])
@@ -36,12 +39,21 @@ def show_deploy(*, check: bool, json: bool) -> None:
         raise SystemExit(1)
 
 
+def automate() -> None:
+    """Make the server's automations what the file says; their deployments are there already."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        make_automations(client)
+
+
 def server_differs() -> Iterator[Difference]:
     """What beside deployments is on the server otherwise than in the files."""
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
         yield from pools_differ(client)
+        yield from automations_differ(client)
 
 
 def no_longer_in_the_file(deployed: Sequence[Deployed]) -> Iterator[Difference]:
@@ -78,7 +90,7 @@ def _show(deployed: Sequence[Deployed], found: Sequence[Difference], check: bool
 
 def _sides(each: Difference) -> tuple[str, str]:
     if each.field in (NEW, NOT_IN_THE_FILE):
-        return ("nothing", "it is new") if each.field == NEW else ("it", "nothing: `prefect deployment delete`")
+        return ("nothing", "it is new") if each.field == NEW else ("it", "nothing; delete it in Prefect if it is to go")
     return _short(each.server), _short(each.file)
 
 

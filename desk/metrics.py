@@ -6,19 +6,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from itertools import islice, pairwise
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from control_tower.errors import SettingError
+from control_tower.schedules import longest
 from control_tower.server import LOOPBACK
 from control_tower.settings import settings
 from desk.deploy import PREFECT_YAML
 from desk.up import say
 
 PORT = 9464  # where exporters of OpenTelemetry's kind listen by custom
-AHEAD = 400  # runs of a schedule to look at: more than a week of half-hourly ones
 
 
 def print_metrics() -> None:
@@ -75,17 +72,9 @@ def intervals(file: Path = PREFECT_YAML) -> dict[str, float]:
 
     deployments = YAML(typ="safe").load(file.read_text())["deployments"]
     return {
-        tag.removeprefix("lane:"): max(_longest(each["cron"], each.get("timezone", "UTC")) for each in schedules)
+        tag.removeprefix("lane:"): max(longest(each["cron"], each.get("timezone", "UTC")) for each in schedules)
         for deployment in deployments
         if (schedules := [each for each in deployment.get("schedules", []) if each.get("active", True)])
         for tag in deployment.get("tags", [])
         if tag.startswith("lane:")
     }
-
-
-def _longest(cron: str, zone: str) -> float:
-    from cronsim import CronSim
-
-    runs = islice(CronSim(cron, datetime.now(ZoneInfo(zone))), AHEAD)
-    gaps = (later.astimezone(UTC) - run.astimezone(UTC) for run, later in pairwise(runs))
-    return max(gaps, default=timedelta()).total_seconds()

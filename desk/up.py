@@ -43,9 +43,11 @@ def up(
     write(f"starting Prefect in {tower.folder} ...")
     with _told_to_stop(stop, write), running_server(tower) as server:
         from desk.deploy import deploy
+        from desk.deploy_show import automate
         from desk.worker import recover, work
 
         deployed = deploy(tower)
+        automate()
         flows = {each.id: each.flow for each in deployed if each.id}
 
         def put_right() -> None:

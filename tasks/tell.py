@@ -13,7 +13,7 @@ from control_tower.keeping.step import flow_run_id, open_archive, step
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.caps import open_breakers
 from control_tower.ledger.cases import Dossier, dossiers, find_proposal, queue
-from control_tower.ledger.looks import record_look
+from control_tower.ledger.looks import first_of_breach, record_look
 from control_tower.nouns import Noun, Proposal
 from control_tower.settings import Settings, settings
 from control_tower.slack.case_message import case_message
@@ -148,7 +148,7 @@ def tell_of_breakers(ledger: Ledger, tower: Settings) -> Told:
     """Tell the channel whose hands are stopped, and why; once for each time."""
     notices = [
         notice_message(
-            f"breaker:{row.id}",
+            f"breaker:{row.lane}:{row.id}",
             f"The hands of {row.lane} are stopped",
             [
                 row.why,
@@ -168,14 +168,18 @@ def breaches_told(lane: str, source: str, as_of: datetime) -> Iterator[None]:
         yield
     except ContractBreach as breach:
         tower = settings()
-        record_look(
-            open_ledger(tower.ledger), flow_run_id(), lane=lane, source=source, as_of=as_of, now=datetime.now(UTC),
-            breach=f"{breach.contract}: {breach.rule}",
-        )  # fmt: skip
+        ledger, broken = open_ledger(tower.ledger), f"{breach.contract}: {breach.rule}"
+        record_look(ledger, flow_run_id(), lane=lane, source=source, as_of=as_of, now=datetime.now(UTC), breach=broken)
         notice = notice_message(
-            f"breach:{lane}:{source}:{breach.contract}:{breach.rule}",
+            breach_key(ledger, lane, source, broken),
             f"{lane} stopped: {breach.contract} is broken",
             [str(breach.what), f"rule {breach.rule}", f"owner {breach.owner}", "no case was touched"],
         )
-        said(open_ledger(tower.ledger), tower, [notice])
+        said(ledger, tower, [notice])
         raise
+
+
+def breach_key(ledger: Ledger, lane: str, source: str, broken: str) -> str:
+    """The key of what is said of a breach: the same while look after look finds it, and another the next time."""
+    first = first_of_breach(ledger, lane, source, broken)
+    return f"breach:{lane}:{source}:{broken.replace(': ', ':')}:{first}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import and_, func, select
 from sqlmodel import col
 
 from control_tower.ledger.database import Ledger
@@ -46,5 +46,21 @@ def looks(ledger: Ledger, lane: str | None = None, since: datetime | None = None
 
 def newest_looks(ledger: Ledger) -> list[LookRow]:
     """The newest look of each lane at each source."""
-    newest = {(row.lane, row.source): row for row in looks(ledger)}
-    return [newest[key] for key in sorted(newest)]
+    of = (col(LookRow.lane), col(LookRow.source))
+    newest = select(*of, func.max(col(LookRow.at)).label("at")).group_by(*of).subquery()
+    same = (of[0] == newest.c.lane, of[1] == newest.c.source, col(LookRow.at) == newest.c.at)
+    found = select(LookRow).join(newest, and_(*same)).order_by(*of, col(LookRow.run))
+    with ledger.read() as session:
+        rows = {(row.lane, row.source): row for row in session.scalars(found)}
+    return list(rows.values())
+
+
+def first_of_breach(ledger: Ledger, lane: str, source: str, breach: str) -> str:
+    """The run of the first look that found a breach, of those that have found it in a row up to now; empty if none."""
+    mine = (col(LookRow.lane) == lane, col(LookRow.source) == source)
+    with ledger.read() as session:
+        other = select(func.max(col(LookRow.at))).where(*mine, col(LookRow.breach) != breach)
+        since = session.scalar(other)
+        found = select(col(LookRow.run)).where(*mine, col(LookRow.breach) == breach)
+        found = found.where(col(LookRow.at) > since) if since else found
+        return session.scalar(found.order_by(col(LookRow.at), col(LookRow.run)).limit(1)) or ""

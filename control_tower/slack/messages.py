@@ -56,9 +56,13 @@ def digest_key(lane: str, shop: str, team: str, run: str) -> str:
     return f"digest:{lane}:{shop}:{team}:{run}"
 
 
-def notice_message(key: str, heading: str, lines: Sequence[str]) -> Message:
-    """Something that is no case and no digest, such as a table that breaks its contract."""
-    return as_message(key, [Part([f"*{inert(heading)}*", *(inert(line, 600) for line in lines)], 2000)], None)
+def notice_message(key: str, heading: str, lines: Sequence[str], thread: str | None = None) -> Message:
+    """Something that is no case and no digest, such as a table that breaks its contract.
+
+    Args:
+        thread: the key of the message that it hangs under, if it does.
+    """
+    return as_message(key, [Part([f"*{inert(heading)}*", *(inert(line, 600) for line in lines)], 2000)], thread)
 
 
 def _counts(cases: Sequence[Case], time_zone: str) -> list[str]:

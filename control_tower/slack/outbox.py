@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Engine, and_, case, func, select, update
+from sqlalchemy import Engine, and_, case, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
@@ -97,6 +97,12 @@ class Outbox:
         query = select(OutboxMessage).where(column.state.in_(UNDELIVERED)).order_by(*order()).limit(limit)
         with Session(self.engine, expire_on_commit=False) as session:
             return list(session.scalars(query))
+
+    def keys(self, beginnings: Sequence[str]) -> list[str]:
+        """The keys of all messages that begin so, whatever came of them, in the order in which they were queued."""
+        begins = or_(*(column.key.startswith(beginning, autoescape=True) for beginning in beginnings))
+        with Session(self.engine) as session:
+            return list(session.scalars(select(column.key).where(begins).order_by(column.queued_at, column.key)))
 
     def deliver(
         self,

@@ -127,6 +127,7 @@ def test_the_shipped_file_deploys_flows_that_are_there(server: Server) -> None:
         "measure": "measure",
         "expire-kept": "expire-kept",
         "weigh-lanes": "weigh-lanes",
+        "tell-trouble": "tell-trouble",
     }
     assert {each.name for each in deploy(settings())} == {
         "watch-fulfilment/watch-fulfilment",
@@ -140,5 +141,6 @@ def test_the_shipped_file_deploys_flows_that_are_there(server: Server) -> None:
         "measure/measure",
         "expire-kept/expire-kept",
         "weigh-lanes/weigh-lanes",
+        "tell-trouble/tell-trouble",
     }
     assert [each.differs for each in deploy(settings())] == [()] * len(flows)

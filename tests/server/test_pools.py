@@ -90,6 +90,7 @@ def test_a_pool_of_another_type_is_left_alone_and_named(server: Server, file: Pa
         assert client.read_work_pool(name_in(file)).type == "kubernetes"
 
 
+@pytest.mark.large
 def test_a_check_says_what_differs_names_what_is_no_longer_there_and_changes_nothing(
     server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
