@@ -45,10 +45,10 @@ def _authority() -> Iterator[Finding]:
     from control_tower.ledger import open_ledger
     from control_tower.ledger.approvers import holders
     from control_tower.settings import settings
+    from control_tower.written.plain_yaml import line_of
+    from control_tower.written.validation import content_of, tree
     from policies.authority import SHIPPED, authority
     from policies.authority.checks import findings
-    from policies.plain_yaml import line_of
-    from policies.validation import content_of, tree
 
     file = settings().authority or SHIPPED
     written = authority(file)
@@ -65,9 +65,9 @@ def _authority() -> Iterator[Finding]:
 def _mistyped(names: list[str]) -> Iterator[Finding]:
     """Facts that a lane's signals give in another type, or not at all, than its policy declares."""
     from control_tower.settings import settings
+    from control_tower.written.plain_yaml import line_of, tree_of
     from flows.lanes import find_lane, lanes
     from policies.document import Policy
-    from policies.plain_yaml import line_of, tree_of
     from policies.reader import read
     from tasks.signals import mistyped
 

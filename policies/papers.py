@@ -14,11 +14,12 @@ from typing import TypeVar
 from pydantic import Field
 
 from control_tower.errors import PolicyError
-from policies.checks import Fault
-from policies.plain_yaml import plain
-from policies.refusals import refusal
+from control_tower.written.faults import Fault
+from control_tower.written.plain_yaml import plain
+from control_tower.written.refusals import refusal
+from control_tower.written.validation import content_of, tree
 from policies.terms import Identifier, InForce, Term
-from policies.validation import content_of, tree, validated
+from policies.validation import validated
 
 HOUSE = Path(__file__).parent
 PAPERS = ("authority", "disclosure", "messages", "meanings", "measures", "retention")

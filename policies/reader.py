@@ -17,14 +17,16 @@ from pydantic import JsonValue
 from ruamel.yaml.comments import CommentedMap
 
 from control_tower.errors import PolicyError, nearest
-from policies.checks import Fault, faults
+from control_tower.written.faults import Fault
+from control_tower.written.plain_yaml import line_of, plain
+from control_tower.written.refusals import WORKED_OUT, refusal
+from control_tower.written.validation import content_of
+from control_tower.written.validation import tree as tree_in
+from policies.checks import faults
 from policies.document import Document, Entitlement, Policy, day_of
 from policies.papers import is_paper
-from policies.plain_yaml import line_of, plain
-from policies.refusals import WORKED_OUT, refusal
 from policies.situations import EXAMPLES, beside, undecided, with_examples
-from policies.validation import content_of, validated
-from policies.validation import tree as tree_in
+from policies.validation import validated
 
 HOUSE = Path(__file__).parent
 LOG = logging.getLogger(__name__)

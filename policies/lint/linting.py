@@ -10,6 +10,7 @@ from pathlib import Path
 from ruamel.yaml.comments import CommentedMap
 
 from control_tower.errors import PolicyError
+from control_tower.written.plain_yaml import line_of, tree_of
 from policies import reader
 from policies.document import Document, Entitlement, Policy
 from policies.entitlements import in_force
@@ -20,7 +21,6 @@ from policies.lint.findings import Finding, Found, undecided
 from policies.lint.records import Evaluator, Record, examples
 from policies.lint.rules import Ruled, floors, offers
 from policies.lint.tables import Examined
-from policies.plain_yaml import line_of, tree_of
 
 MILLISECONDS = 2000  # for one question
 
