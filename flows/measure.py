@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 from prefect import flow
 
+from control_tower.settings import settings
+from control_tower.shops import settings_of
 from control_tower.traces import tell
 from flows.watch_returns import LANE as RETURNS
 from policies import policy
@@ -48,7 +50,7 @@ def measure_shop(
     accepted = validate(gather(source, mapping, EVIDENCE.tables, moment, live=as_of is None))
     entitled = None
     if "returns" in accepted.frames:
-        rules = policy("returns", moment)
+        rules = policy("returns", moment, settings_of(source, settings()).policies)
         entitled = entitle(detect(accepted, RETURNS.signals, rules), rules, moment)
     book = read_book(accepted.shop.id, moment)
     found = measure(accepted, book, entitled, EVIDENCE.signals, window(moment, weeks), by)

@@ -15,6 +15,7 @@ from desk.doctor.machine import disk, traces, variables, versions
 from desk.doctor.model import model
 from desk.doctor.outside import hands, slack
 from desk.doctor.prefect_server import prefect_server
+from desk.doctor.shops import shops
 from desk.show import as_json, table
 
 UNWELL = 2
@@ -55,6 +56,7 @@ def _parts(tower: Settings) -> Iterator[Finding]:
     looks = {"disk": disk, "ledger": ledger, "artifacts": artifacts, "traces": traces, "slack": slack, "stores": hands}
     asked = [Looking(part, partial(look, tower)) for part, look in looks.items()]
     yield from looked("policies", policies)
+    yield from looked("shops", partial(shops, tower))
     # Prefect's client keeps its settings with the thread that it was first used in.
     yield from looked("prefect server", partial(prefect_server, tower))
     for each in asked:
