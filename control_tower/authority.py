@@ -10,16 +10,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from control_tower.errors import NoAuthority
 from control_tower.nouns import Action, Money, Proposal, Verdict
+
+ALL_SHOPS = "*"
+"""For whoever may rule for every shop of the tower, those to come included."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """An enrolled person, as proved: their roles, and the customers that they are themselves."""
+    """An enrolled person, as proved: their roles, the customers that they are, and the shops that they rule for."""
 
     name: str
     roles: tuple[str, ...]
     customers: tuple[str, ...] = ()
+    shops: tuple[str, ...] = (ALL_SHOPS,)
+
+    def answers_for(self, shop: str) -> bool:
+        """Whether they may rule for a shop; for all of them at once, where none is named."""
+        return ALL_SHOPS in self.shops or (bool(shop) and shop in self.shops)
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,21 @@ class Grant:
     role: str
     on_behalf_of: str = ""
     people: int = 1
+
+
+def must_answer_for(person: Person, shop: str) -> None:
+    """Return if a person may decide in a shop; in all of them, where none is named.
+
+    Raises:
+        NoAuthority: they may decide in other shops only.
+    """
+    if not person.answers_for(shop):
+        theirs = ", ".join(person.shops)
+        other = f"not in {shop}" if shop else "not in every shop at once"
+        where = f"shop {shop}" if shop else ""
+        raise NoAuthority(
+            f"{person.name} decides in {theirs}, and {other}", where=where, remedy="ask whoever is enrolled for it"
+        )
 
 
 class Authority(Protocol):

@@ -111,6 +111,10 @@ class Money(Noun):
         return str(format_currency(units, self.currency, format="¤¤ #,##0.00", locale="en"))
 
 
+OF_SHOP = "shop:"
+"""A source that is a shop of the tower's file begins with this, as in `shop:berlin`."""
+
+
 class Shop(Noun):
     """Whose orders these are: identity, time zone, calendar country and home currency."""
 
@@ -276,7 +280,7 @@ class Proposal(Noun):
 
     @cached_property
     def covered(self) -> dict[str, JsonValue]:
-        """What a ruling covers: action, target, amount, currency, evidence, policy version, and what it undoes."""
+        """What a ruling covers: action, target, amount, currency, evidence, policy version, shop, what it undoes."""
         covered: dict[str, JsonValue] = {
             "case": self.case_id,
             "action": self.action.value,
@@ -287,7 +291,14 @@ class Proposal(Noun):
             "evidence": self.evidence,
             "policy": self.policy,
         }
+        if self.source.startswith(OF_SHOP):  # where several shops are, a ruling is on one of them
+            covered |= {"shop": self.shop, "source": self.source}
         return covered | {"undoes": self.undoes} if self.undoes else covered
+
+    @property
+    def named_shop(self) -> str:
+        """The id of the shop of the tower's file that it is about; empty where it is the tower's one shop."""
+        return self.source.removeprefix(OF_SHOP) if self.source.startswith(OF_SHOP) else ""
 
     @cached_property
     def digest(self) -> str:

@@ -33,6 +33,8 @@ class Settings(BaseSettings):
         description="key that seals one-time codes' secrets and the journal; without it, one in the tower's folder",
     )
     authority: Path | None = Field(default=None, description="another file of written authority than the one shipped")
+    policies: Path | None = Field(default=None, description="folder of what overrides the shipped policies")
+    shops: Path | None = Field(default=None, description="file of the tower's shops; without it, sources name one shop")
     slack_api_url: str = Field(default="https://slack.com/api/", description="another API root, for tests")
     stripe_key: SecretStr | None = Field(
         default=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, TextIO, cast
 
@@ -9,16 +10,22 @@ import typer
 from sqlalchemy import select
 from sqlmodel import col
 
+from control_tower.authority import ALL_SHOPS
 from control_tower.errors import LedgerError, nearest
 from control_tower.ledger import Ledger, open_ledger
-from control_tower.ledger.approvers import ROLE, Credentials, enrol, revoke, rotate
+from control_tower.ledger.approvers import ROLE, Credentials, answer_for, enrol, revoke, rotate
 from control_tower.ledger.slack_users import enrol_slack_user, read_slack_user
 from control_tower.ledger.tables import ApproverRow
 from control_tower.settings import settings
+from desk.shops import those_named
 from desk.show import as_json, out, table
 
 approvers = typer.Typer(help="Enrol, list, renew and revoke the people who may rule.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+Shops = Annotated[
+    list[str] | None,
+    typer.Option("--shop", help="A shop of the tower's file that they rule for; several, given again; or all."),
+]
 SECRET = {"token_hash", "code_secret", "code_count"}
 
 
@@ -33,14 +40,16 @@ def add(
     customer: Annotated[
         list[str] | None, typer.Option(help="An id under which they buy here: they never rule on such an order.")
     ] = None,
+    shop: Shops = None,
     json: Json = False,
 ) -> None:
     """Enrol a person: a token and one-time codes, shown once."""
     roles = tuple(role or (ROLE,))
     _known(roles)
+    shops = those_named(shop or (), settings())
     who = read_slack_user(slack) if slack else None
     ledger, now = _ledger(), datetime.now(UTC)
-    given = enrol(ledger, name, now, email=email, roles=roles, customers=tuple(customer or ()))
+    given = enrol(ledger, name, now, email=email, roles=roles, customers=tuple(customer or ()), shops=shops)
     if who:
         enrol_slack_user(ledger, name.strip(), who, now)
     _show_once(name.strip(), given, json=json)
@@ -56,9 +65,24 @@ def show(json: Json = False) -> None:
         return
     table(
         "Approvers",
-        ("name", "roles", "enrolled", "token until", "revoked"),
-        [(r.name, ", ".join(r.roles), r.enrolled_at, r.token_expires_at, r.revoked_at or "-") for r in rows],
+        ("name", "roles", "shops", "enrolled", "token until", "revoked"),
+        [
+            (r.name, ", ".join(r.roles), _named(r.shops), r.enrolled_at, r.token_expires_at, r.revoked_at or "-")
+            for r in rows
+        ],
     )
+
+
+@approvers.command("shops")
+def for_shops(name: str, shop: Shops = None) -> None:
+    """Let an enrolled person rule for these shops, and no others, from now on."""
+    shops = those_named(shop or (), settings())
+    answer_for(_ledger(), name, shops, datetime.now(UTC))
+    out.print(f"{name} rules for {_named(shops)} from now on", markup=False, highlight=False)
+
+
+def _named(shops: Sequence[str]) -> str:
+    return "all shops" if ALL_SHOPS in shops else ", ".join(shops)
 
 
 @approvers.command("slack")

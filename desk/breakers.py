@@ -11,6 +11,8 @@ from control_tower.ledger import open_ledger
 from control_tower.ledger.caps import close_breaker, open_breakers, trip_by_hand
 from control_tower.ledger.proofs import Token
 from control_tower.settings import settings
+from control_tower.shops import find_shop
+from desk.shops import EVERY, Shop
 from desk.show import as_json, out, printable, table
 from desk.token import token
 
@@ -31,29 +33,36 @@ def show(json: Json = False) -> None:
     if not found:
         out.print("no hands are stopped", markup=False)
         return
-    rows = [(row.lane, f"{row.tripped_at:%Y-%m-%d %H:%M} UTC", row.why) for row in found]
-    table("Hands that are stopped", ("lane", "since", "why"), rows)
+    rows = [(row.lane, row.shop or "all", f"{row.tripped_at:%Y-%m-%d %H:%M} UTC", row.why) for row in found]
+    table("Hands that are stopped", ("lane", "shop", "since", "why"), rows)
 
 
 @breakers.command("trip")
-def trip(lane: Lane, approver: Name, reason: Why) -> None:
-    """Stop a lane's hands now; any enrolled person may."""
+def trip(lane: Lane, approver: Name, reason: Why, shop: Shop = "") -> None:
+    """Stop a lane's hands now, in one shop or in all; any enrolled person of the shop may."""
     from flows.lanes import find_lane
     from tasks.tell import tell_of_breakers
 
     find_lane(lane)  # a lane that is misspelt would stop nothing
     tower = settings()
+    if shop:
+        find_shop(shop, tower)  # nor would a shop
     ledger = open_ledger(tower.ledger)
-    trip_by_hand(ledger, lane, Token(approver, token()), reason, datetime.now(UTC))
+    trip_by_hand(ledger, lane, Token(approver, token()), reason, datetime.now(UTC), shop)
     tell_of_breakers(ledger, tower)
-    out.print(printable(f"the hands of {lane} are stopped"), markup=False, highlight=False)
+    out.print(
+        printable(f"the hands of {lane} are stopped{f' in {shop}' if shop else ''}"), markup=False, highlight=False
+    )
 
 
 @breakers.command("close")
-def close(lane: Lane, approver: Name, reason: Why) -> None:
+def close(lane: Lane, approver: Name, reason: Why, shop: Shop = "") -> None:
     """Let a lane's hands go on; what was approved meanwhile is carried out by the next sweep."""
     from tasks.authority import written_authority
 
     ledger = open_ledger(settings().ledger)
-    close_breaker(ledger, lane, Token(approver, token()), written_authority(), reason, datetime.now(UTC))
-    out.print(printable(f"the hands of {lane} go on"), markup=False, highlight=False)
+    open_in = [row.shop for row in open_breakers(ledger) if row.lane == lane]
+    where = {EVERY: "", "": open_in[0] if len(open_in) == 1 else None}.get(shop, shop)
+    known = written_authority(where or "")
+    close_breaker(ledger, lane, Token(approver, token()), known, reason, datetime.now(UTC), where)
+    out.print(printable(f"the hands of {lane} go on{f' in {shop}' if shop else ''}"), markup=False, highlight=False)

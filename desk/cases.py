@@ -24,10 +24,12 @@ def _proposal(row: ProposalRow) -> Proposal:
     return Proposal.model_validate(row.body)
 
 
-def show_queue(limit: int, *, json: bool) -> None:
-    """Open cases by priority with the proposals that wait on each, or that were approved and are left to a person."""
+def show_queue(limit: int, *, json: bool, shop: str = "") -> None:
+    """Open cases by priority, of one shop where it is named, with the proposals that wait, or are left to a person."""
     ledger = open_ledger(settings().ledger)
-    cases, waiting = queue(ledger), waiting_proposals(ledger)
+    cases = queue(ledger, shop=shop)
+    mine = {case.id for case in cases}
+    waiting = [row for row in waiting_proposals(ledger) if not shop or row.case_id in mine]
     by_case: dict[str, list[ProposalRow]] = {}
     for row in (*waiting, *left_to_people(ledger)):
         by_case.setdefault(row.case_id, []).append(row)
@@ -44,12 +46,14 @@ def show_queue(limit: int, *, json: bool) -> None:
             }
         )
         return
+    several = len({case.shop for case in cases}) > 1
     table(
         f"{len(cases)} open cases, {len(waiting)} proposals waiting (showing {min(limit, len(cases))})",
-        ("case", "severity", "team", "what", "at risk", "due (UTC)", "proposed"),
+        ("case", *(["shop"] if several else []), "severity", "team", "what", "at risk", "due (UTC)", "proposed"),
         [
             (
                 case.id,
+                *([case.shop] if several else []),
                 case.severity,
                 f"{case.team} {case.owner}".strip(),
                 case.title,
@@ -167,9 +171,10 @@ def _show_standing(held: Dossier) -> None:
     )
 
 
-def show_effects(*, json: bool) -> None:
-    """Every effect."""
-    found = list_effects(open_ledger(settings().ledger))
+def show_effects(*, json: bool, shop: str = "") -> None:
+    """Every effect; of one shop, where it is named."""
+    ledger = open_ledger(settings().ledger)
+    found = list_effects(ledger, shop)
     if json:
         as_json([effect.model_dump(mode="json") for effect in found])
         return
@@ -189,7 +194,8 @@ def show_effects(*, json: bool) -> None:
         ],
         right=("amount",),
     )
-    for key, what in alarms(open_ledger(settings().ledger)):
+    mine = {effect.key for effect in found}
+    for key, what in ((key, what) for key, what in alarms(ledger) if key in mine):
         out.print(printable(f"alarm: {key[:12]}: {what}"), style="red", markup=False, highlight=False)
 
 

@@ -29,6 +29,7 @@ from desk.ledger import ledgers
 from desk.model_commands import models
 from desk.policy_commands import policies
 from desk.rungs import rungs
+from desk.shops import OnlyShop
 from desk.slack_desk.command import slack
 from desk.token import token
 
@@ -69,7 +70,7 @@ Name = Annotated[str, typer.Option("--as", envvar="TOWER_APPROVER", help="Your e
 def run(
     lane: Annotated[str, typer.Argument(help="The lane, as in fulfilment.")],
     source: Annotated[
-        str, typer.Option(help="shop, or a kind and a path as in folder:PATH; several joined by +.")
+        str, typer.Option(help="shop, shop:ID, or a kind and a path as in folder:PATH; several by +.")
     ] = "shop",
     mapping: Annotated[str | None, typer.Option(help="Mapping file, or the name of a shipped one.")] = None,
     as_of: Annotated[str | None, typer.Option("--as-of", help="A moment: 2018-09-03T18:00, or with an offset.")] = None,
@@ -85,12 +86,13 @@ def run(
 @app.command()
 def queue(
     limit: Annotated[int, typer.Option(help="How many cases to show.")] = 20,
+    shop: OnlyShop = "",
     json: Json = False,
 ) -> None:
     """Show open cases by priority, and the proposals that wait for a person."""
     from desk.cases import show_queue
 
-    show_queue(limit, json=json)
+    show_queue(limit, json=json, shop=shop)
 
 
 @app.command()
@@ -128,7 +130,7 @@ def note(
 def dispute(
     id: Annotated[str, typer.Argument(help="The dispute's id, as its source names it.")],
     source: Annotated[
-        str, typer.Option(help="shop, or a kind and a path as in folder:PATH; several joined by +.")
+        str, typer.Option(help="shop, shop:ID, or a kind and a path as in folder:PATH; several by +.")
     ] = "shop",
     mapping: Annotated[str | None, typer.Option(help="Mapping file, or the name of a shipped one.")] = None,
     json: Json = False,
@@ -149,11 +151,12 @@ def approve(
     all_: Annotated[bool, typer.Option("--all", help="All that wait, of one action.")] = False,
     action: Annotated[str | None, typer.Option(help="With --all: refund, reship or hold.")] = None,
     up_to: Annotated[str | None, typer.Option(help="With --all: only amounts up to this, as in 49.90.")] = None,
+    shop: Annotated[str, typer.Option("--shop", help="With --all: only of this shop.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before several are approved.")] = False,
     json: Json = False,
 ) -> None:
     """Approve a proposal, or several, one ruling each. Your token is read from TOWER_TOKEN, or asked for."""
-    _rule(ids or [], "approve", approver, reason, code, amount, action if all_ else None, up_to, yes, json)
+    _rule(ids or [], "approve", approver, reason, code, amount, action if all_ else None, up_to, yes, json, shop)
 
 
 @app.command()
@@ -197,7 +200,7 @@ def undo(
 
 def _rule(
     ids: list[str], verdict: str, approver: str, reason: str, code: str, amount: str | None,
-    action: str | None, up_to: str | None, yes: bool, json: bool,
+    action: str | None, up_to: str | None, yes: bool, json: bool, shop: str = "",
 ) -> None:  # fmt: skip
     from desk.rule import chosen, rule_on, rule_on_many, total, what_is_approved
     from desk.show import err, printable
@@ -207,7 +210,7 @@ def _rule(
             err.print(printable(what_is_approved(ids[0])), markup=False, highlight=False)
         rule_on(ids[0], verdict, approver, token(), reason, reason_code=code, amount=amount, json=json)
         return
-    found = chosen(ids, action, up_to)
+    found = chosen(ids, action, up_to, shop)
     if amount is not None:
         raise LedgerError("an amount is for one proposal", remedy="rule on it alone")
     err.print(printable(f"{verdict}: {total(found)}"), markup=False, highlight=False)
@@ -225,11 +228,11 @@ def doctor(json: Json = False) -> None:
 
 
 @app.command()
-def effects(json: Json = False) -> None:
+def effects(shop: OnlyShop = "", json: Json = False) -> None:
     """Show every effect and where it stands."""
     from desk.cases import show_effects
 
-    show_effects(json=json)
+    show_effects(json=json, shop=shop)
 
 
 @app.command()
@@ -317,7 +320,7 @@ def demo(
 @app.command("measure")
 def measure(
     source: Annotated[
-        str, typer.Option(help="shop, or a kind and a path as in folder:PATH; several joined by +.")
+        str, typer.Option(help="shop, shop:ID, or a kind and a path as in folder:PATH; several by +.")
     ] = "shop",
     mapping: Annotated[str | None, typer.Option(help="Mapping file, or the name of a shipped one.")] = None,
     as_of: Annotated[str | None, typer.Option("--as-of", help="A moment; nothing later is seen.")] = None,

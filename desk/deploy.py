@@ -14,7 +14,8 @@ from control_tower.errors import ServerError, SettingError
 from control_tower.server import FASTAPI, use
 from control_tower.settings import Settings
 from desk.deploy_pools import make_pools
-from desk.difference import NEW, Difference
+from desk.deploy_shops import for_each_shop, left_over
+from desk.difference import GONE, NEW, Difference
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -38,13 +39,16 @@ class Deployed:
     differences: tuple[Difference, ...] = ()
 
 
-def deploy(settings: Settings, check: bool = False, file: Path = PREFECT_YAML) -> tuple[Deployed, ...]:
+def deploy(
+    settings: Settings, check: bool = False, file: Path = PREFECT_YAML, *, tidy: bool = False
+) -> tuple[Deployed, ...]:
     """Create or change what differs; what is as the file says is not written again.
 
     A schedule that a person switched off in the UI stays off.
 
     Args:
         check: only say what differs.
+        tidy: take away what is there for shops that are gone from the tower's file.
 
     Raises:
         SettingError: the file is malformed, or names a flow that is not there.
@@ -54,15 +58,27 @@ def deploy(settings: Settings, check: bool = False, file: Path = PREFECT_YAML) -
     from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectHTTPStatusError
 
-    wanted = list(_read(file))
+    wanted = list(for_each_shop(_read(file), settings))
     with get_client(sync_client=True) as client:
         try:
             if not check:
                 make_pools(client)
-            return tuple(_apply(client, flow, fields, check) for flow, fields in wanted)
+            applied = [_apply(client, flow, fields, check) for flow, fields in wanted]
+            gone = left_over(client, wanted) if tidy else []
+            for one in gone if not check else ():
+                client.delete_deployment(one.id)
+            flows = {flow.name: flow for flow, _ in wanted}
+            return (*applied, *(_gone(client, one, flows) for one in gone))
         except PrefectHTTPStatusError as fault:
             remedy = FASTAPI if fault.response.status_code == 422 else "see the server's log"
             raise ServerError(f"it answers {fault.response.status_code}", where="deploy", remedy=remedy) from fault
+
+
+def _gone(client: SyncPrefectClient, one: DeploymentResponse, flows: Mapping[str, Flow[Any, Any]]) -> Deployed:
+    flow = client.read_flow(one.flow_id).name
+    name = f"{flow}/{one.name}"
+    seen = Difference(f"deployment {name}", GONE, name, None)
+    return Deployed(name, one.id, flows[flow], (GONE,), (seen,))
 
 
 def _read(file: Path) -> Iterator[tuple[Flow[Any, Any], dict[str, Any]]]:

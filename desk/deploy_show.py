@@ -11,7 +11,7 @@ from control_tower.settings import settings as read_settings
 from desk.deploy import OURS, Deployed, deploy
 from desk.deploy_automations import automations_differ, make_automations
 from desk.deploy_pools import pools_differ
-from desk.difference import NEW, NOT_IN_THE_FILE, Difference
+from desk.difference import GONE, NEW, NOT_IN_THE_FILE, Difference
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -27,7 +27,7 @@ def show_deploy(*, check: bool, json: bool) -> None:
     tower = read_settings()
     with running_server(tower):
         before = tuple(server_differs())
-        deployed = deploy(tower, check)
+        deployed = deploy(tower, check, tidy=True)
         if not check:
             automate()
         found = (*before, *(each for one in deployed for each in one.differences), *no_longer_in_the_file(deployed))
@@ -89,6 +89,8 @@ def _show(deployed: Sequence[Deployed], found: Sequence[Difference], check: bool
 
 
 def _sides(each: Difference) -> tuple[str, str]:
+    if each.field == GONE:
+        return "it", "nothing: no shop of the tower has it, and it is taken away"
     if each.field in (NEW, NOT_IN_THE_FILE):
         return ("nothing", "it is new") if each.field == NEW else ("it", "nothing; delete it in Prefect if it is to go")
     return _short(each.server), _short(each.file)

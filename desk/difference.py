@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-NEW, NOT_IN_THE_FILE = "new", "not in the file"
+NEW, NOT_IN_THE_FILE, GONE = "new", "not in the file", "gone"
 
 
 class Difference(NamedTuple):

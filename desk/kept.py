@@ -12,6 +12,7 @@ from control_tower.ledger.cases import dossier
 from control_tower.ledger.holds import place_hold, release_hold, standing_holds
 from control_tower.ledger.proofs import Token
 from control_tower.settings import settings
+from desk.shops import Shop, one_of_them
 from desk.show import as_json, out, printable, table
 from desk.token import token
 
@@ -90,6 +91,7 @@ def erase(
     approver: Name,
     reason: Why,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before.")] = False,
+    shop: Shop = "",
     json: Json = False,
 ) -> None:
     """Strike a customer out of all that was kept and said; it can't be undone. Erase them in the shop first."""
@@ -97,6 +99,7 @@ def erase(
     from desk.run import watching
 
     tower = settings()
+    one_of_them(shop, tower)
     use(tower)  # before anything imports Prefect
     if not yes:
         typer.confirm(f"Strike customer {customer} out for good?", abort=True, err=True)
@@ -105,7 +108,7 @@ def erase(
     from tasks.erase import erase as strike_out
 
     with watching(f"striking {customer} out"):
-        found = strike_out(customer, proof, reason)
+        found = strike_out(customer, proof, reason, shop=shop)
     with running_server(tower):
         forgotten = forget_runs(found.runs)
     if json:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, cast
 from control_tower.errors import SettingError, nearest
 from control_tower.server import running_server, use
 from control_tower.settings import settings
-from desk.run import absolute, mapping_file, watching, when
+from control_tower.source_words import placed
+from desk.run import mapping_file, watching, when
 from desk.show import as_json, out, table
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def measure(
     if told_by is None:
         raise SettingError(f"can't be told by {by!r}", where="--by", remedy=nearest(by, BYS))
     with running_server(tower), watching(f"measuring {source}"):
-        found = cast(Measurement, measure_shop(absolute(source), mapping_file(mapping), moment, weeks, told_by))
+        found = cast(Measurement, measure_shop(placed(source), mapping_file(mapping), moment, weeks, told_by))
     if page:
         from tasks.measure_page import measure_page
 

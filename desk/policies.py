@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -28,13 +28,16 @@ def files(names: list[str]) -> list[Path]:
     return [file for name in (names or shipped()) for file in files_of(name)]
 
 
-def test(names: list[str], *, json: bool) -> None:
-    """Run the examples of documents; exits with 1 when one is not kept or a document can't be read."""
+def test(names: list[str], *, json: bool, shop: str = "") -> None:
+    """Run the examples of documents, as a shop has them where one is named.
+
+    Exits with 1 when one is not kept or a document can't be read.
+    """
     from policies.examples import failing
     from policies.reader import family, read, undecided_examples
 
-    rows: list[dict[str, Any]] = []
-    for file in files(names):
+    rows: list[dict[str, Any]] = list(_in_shop(names, shop)) if shop else []
+    for file in files(names) if not shop else ():
         try:
             document = read(file)
             told = failing(document, family(file))
@@ -55,6 +58,24 @@ def test(names: list[str], *, json: bool) -> None:
         )
     if any(row["faults"] for row in rows):
         raise SystemExit(1)
+
+
+def _in_shop(names: list[str], shop: str) -> Iterator[dict[str, Any]]:
+    """The examples of what a shop has otherwise: the house's, with those that its own say otherwise, and its own."""
+    from control_tower.settings import settings
+    from control_tower.shops import settings_of
+    from policies.document import Entitlement
+    from policies.examples import failing
+    from policies.inheriting import laid_over, overridden
+
+    folder = settings_of(f"shop:{shop}", settings()).policies
+    there = dict.fromkeys(file.stem.partition("@")[0] for file in overridden(folder)) if folder else {}
+    for name in [name for name in there if not names or name in names]:
+        every = laid_over(name, folder) if folder else []
+        family = [laid.document for laid in every if isinstance(laid.document, Entitlement)]
+        for document in [laid.document for laid in every if laid.file]:
+            told = failing(document, family)
+            yield {"policy": document.reference, "examples": len(document.examples), "faults": told}
 
 
 def explain(handle: str, *, json: bool) -> None:
@@ -89,9 +110,9 @@ def explain(handle: str, *, json: bool) -> None:
 def _policy_of(case: Case) -> Policy:
     """The very version that judged a case."""
     from policies.document import Policy
-    from policies.reader import version
+    from tasks.shops import version_of
 
-    found: Document = version(case.risk.policy)
+    found: Document = version_of(case)
     if not isinstance(found, Policy):
         raise PolicyError(f"{found.reference} has no rules", where=f"case {case.id}")
     return found.model_copy(update={"as_of": case.evidence.as_of.date()})

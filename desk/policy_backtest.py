@@ -24,7 +24,14 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def backtest(
-    policy: str, since: str | None, until: str | None, against: str | None, plot: Path | None, *, json: bool
+    policy: str,
+    since: str | None,
+    until: str | None,
+    against: str | None,
+    plot: Path | None,
+    *,
+    json: bool,
+    shop: str = "",
 ) -> None:
     """Decide again what past runs kept, and show what turns out otherwise.
 
@@ -42,7 +49,7 @@ def backtest(
     if plot is not None and (plot.suffix.lower() not in FORMATS or not plot.parent.is_dir()):
         raise SettingError(f"{plot} can't be drawn", where="--plot", remedy="a .png or .svg in a folder that exists")
     with watching(f"deciding again by {policy}"):
-        done = decide_again(policy, first, last, against)
+        done = decide_again(policy, first, last, against, shop)
     if plot is not None:
         draw(done, plot)
     if json:

@@ -14,21 +14,23 @@ from policies.lint import Finding, Level, lint
 AUTHORITY = "authority"
 
 
-def lint_policies(names: list[str], *, json: bool, examples: bool) -> None:
+def lint_policies(names: list[str], *, json: bool, examples: bool, shop: str = "") -> None:
     """Look for faults in every version of the policies named, or of all.
 
     Args:
         names: documents of this house, or files.
         examples: print the records that show the faults, as YAML that can be put beside a policy.
+        shop: of a shop of the tower's file: what it has otherwise, and its authority.
 
     Raises:
         SystemExit: there is a fault, or something that could not be decided; the status is 1.
         PolicyError: there is no such policy, or a file is malformed.
     """
     lanes = [name for name in names if name != AUTHORITY]
-    found = [*lint(lanes), *_mistyped(lanes)] if lanes or not names else []
+    shipped = [*lint(lanes), *_mistyped(lanes)] if not shop and (lanes or not names) else []
+    found = _in_shop(shop) if shop else shipped
     if AUTHORITY in names or not names:
-        found += _authority()
+        found += _authority(shop)
     found.sort(key=lambda one: (one.file, one.line))
     if json:
         as_json([one.model_dump(mode="json") for one in found])
@@ -40,19 +42,30 @@ def lint_policies(names: list[str], *, json: bool, examples: bool) -> None:
         raise SystemExit(1)
 
 
-def _authority() -> Iterator[Finding]:
+def _in_shop(shop: str) -> list[Finding]:
+    from control_tower.settings import settings
+    from control_tower.shops import settings_of
+    from policies.lint.linting import lint_overrides
+
+    folder = settings_of(f"shop:{shop}", settings()).policies
+    return lint_overrides(folder) if folder else []
+
+
+def _authority(shop: str = "") -> Iterator[Finding]:
     """What written authority leaves to nobody, and roles that nobody is enrolled in where somebody is."""
     from control_tower.ledger import open_ledger
     from control_tower.ledger.approvers import holders
     from control_tower.settings import settings
+    from control_tower.shops import settings_at
+    from control_tower.written.plain_yaml import line_of
+    from control_tower.written.validation import content_of, tree
     from policies.authority import SHIPPED, authority
     from policies.authority.checks import findings
-    from policies.plain_yaml import line_of
-    from policies.validation import content_of, tree
 
-    file = settings().authority or SHIPPED
-    written = authority(file)
-    held = frozenset(holders(open_ledger(settings().ledger)))
+    tower = settings()
+    file = settings_at(shop, tower).authority or SHIPPED
+    written = authority(file, tower.authority)
+    held = frozenset(holders(open_ledger(tower.ledger), shop))
     place = tree(str(file), content_of(file))
     for fault in findings(written, held or None):
         yield Finding(
@@ -65,9 +78,9 @@ def _authority() -> Iterator[Finding]:
 def _mistyped(names: list[str]) -> Iterator[Finding]:
     """Facts that a lane's signals give in another type, or not at all, than its policy declares."""
     from control_tower.settings import settings
+    from control_tower.written.plain_yaml import line_of, tree_of
     from flows.lanes import find_lane, lanes
     from policies.document import Policy
-    from policies.plain_yaml import line_of, tree_of
     from policies.reader import read
     from tasks.signals import mistyped
 

@@ -19,7 +19,7 @@ from control_tower.server import running_server
 from control_tower.settings import settings
 from control_tower.stores.protocol import undoing
 from desk.show import as_json, out, printable
-from tasks.authority import in_minor_units, written_authority
+from tasks.authority import authority_over, in_minor_units
 from tasks.standing import below_act
 
 
@@ -98,8 +98,8 @@ def reopen(handle: str, approver: str, token: str, reason: str, *, json: bool) -
         _line(f"{digest[:12]} waits again; run {row.flow_run_id}")
 
 
-def chosen(ids: Sequence[str], action: str | None, up_to: str | None) -> list[Proposal]:
-    """The waiting proposals that are named, or all of one action up to an amount.
+def chosen(ids: Sequence[str], action: str | None, up_to: str | None, shop: str = "") -> list[Proposal]:
+    """The waiting proposals that are named, or all of one action up to an amount; in one shop, where it is named.
 
     Raises:
         LedgerError: neither names any.
@@ -115,6 +115,7 @@ def chosen(ids: Sequence[str], action: str | None, up_to: str | None) -> list[Pr
         each
         for each in waiting
         if each.action == action
+        and shop in ("", each.shop)
         and (most is None or (each.money is not None and each.money.amount <= (in_minor_units(each, most) or 0)))
     ]
 
@@ -142,13 +143,14 @@ def _rule(
     ledger: Ledger, handle: str, verdict: str, by: Token, reason: str, reason_code: str, amount: str | None
 ) -> Ruling | Vote:
     row = find_proposal(ledger, handle)
-    minor = in_minor_units(Proposal.model_validate(row.body), _decimal(amount))
+    proposal = Proposal.model_validate(row.body)
+    minor = in_minor_units(proposal, _decimal(amount))
     return rule(
         ledger,
         row.digest,
         Verdict(verdict),
         by=by,
-        authority=written_authority(),
+        authority=authority_over(proposal),
         reason=reason,
         reason_code=reason_code,
         amount=minor,

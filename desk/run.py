@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 from control_tower.errors import SettingError
 from control_tower.server import running_server, use
 from control_tower.settings import Settings, settings
-from control_tower.sources import open_source, words_of
+from control_tower.source_words import placed
+from control_tower.sources import open_source
 from desk.show import as_json, err, money, out, table
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def run_lane(name: str, source: str, mapping: str | None, as_of: str | None, *, 
             from desk.deploy import deploy
 
             deploy(tower)  # the runs that will wait for people belong to a deployment
-        found = watch(source=absolute(source), mapping=mapping_file(mapping), as_of=moment, dry_run=dry_run)
+        found = watch(source=placed(source), mapping=mapping_file(mapping), as_of=moment, dry_run=dry_run)
     if json:
         as_json(found.model_dump(mode="json", exclude={"dry_run", "looked_back"}))
         return
@@ -71,12 +72,6 @@ def watching(what: str) -> Iterator[None]:
         return
     with err.status(what):
         yield
-
-
-def absolute(source: str) -> str:
-    """A folder by its full path: the run that is resumed later may start elsewhere."""
-    words = [word.partition(":") for word in words_of(source)]
-    return "+".join(f"{kind}:{Path(path).expanduser().resolve()}" if path else kind for kind, _, path in words)
 
 
 def mapping_file(mapping: str | None) -> str | None:

@@ -37,7 +37,7 @@ def look(lane: Lane, source: str, mapping: str | None, as_of: datetime | None, d
     Where a model is configured, it prepares what people are shown; what was found and proposed is settled before.
 
     Args:
-        source: `shop`, or `folder:PATH` with a mapping.
+        source: `shop`, `folder:PATH` with a mapping, or `shop:ID` of the tower's shops.
         mapping: a mapping file, or the name of a shipped one.
         as_of: timezone-aware; nothing later is seen. Now, when left out.
         dry_run: find, score and report; open nothing.
@@ -45,7 +45,7 @@ def look(lane: Lane, source: str, mapping: str | None, as_of: datetime | None, d
     if skipped := closed():
         return skipped
     moment = (as_of or datetime.now(UTC)).astimezone(UTC)
-    rules = rules_as_earned(lane.name, moment)
+    rules = rules_as_earned(lane.name, moment, source)
     told_of(flow=f"watch-{lane.name}", lane=lane.name, source=source.partition(":")[0], policy=rules.reference)
     with breaches_told(lane.name, source, moment):
         seen = see(lane, source, mapping, moment, rules, live=as_of is None)

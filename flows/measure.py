@@ -7,6 +7,8 @@ from typing import Any
 
 from prefect import State, flow
 
+from control_tower.settings import settings
+from control_tower.shops import settings_of
 from control_tower.traces import tell
 from flows.closed import closed
 from flows.missed import makes_up
@@ -53,7 +55,7 @@ def measure_shop(
     accepted = validate(gather(source, mapping, EVIDENCE.tables, moment, live=as_of is None))
     entitled = None
     if "returns" in accepted.frames:
-        rules = policy("returns", moment)
+        rules = policy("returns", moment, settings_of(source, settings()).policies)
         entitled = entitle(detect(accepted, RETURNS.signals, rules), rules, moment)
     book = read_book(accepted.shop.id, moment)
     found = measure(accepted, book, entitled, EVIDENCE.signals, window(moment, weeks), by)

@@ -17,8 +17,9 @@ from policies.business_time import (
 from policies.document import Entitlement, Policy
 from policies.entitlements import entitle
 from policies.expressions import Expression, names_read, parse
+from policies.inheriting import load, version
 from policies.judgement import explain, holds, judge
-from policies.reader import load, read
+from policies.reader import read
 from policies.remedies import proposals
 from policies.risk import score
 
@@ -46,4 +47,5 @@ __all__ = [
     "proposals",
     "read",
     "score",
+    "version",
 ]

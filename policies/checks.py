@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from functools import partial
 
 from control_tower.errors import PolicyError, nearest
 from control_tower.nouns import Action
+from control_tower.written.faults import Fault, Place
 from policies.cells import written_out
 from policies.document import Document, Policy, expressions_of
 from policies.expressions import RESERVED, Expression
@@ -16,17 +16,6 @@ from policies.rungs import easier_than_staying
 from policies.sentences import slots
 from policies.terms import Advised, Cell, Fact, Remedy, Rule, Situation, Table
 from policies.verdict import check_value, within
-
-Place = tuple[str | int, ...]
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What is wrong, where in the document, and what would be right."""
-
-    place: Place
-    what: str
-    remedy: str = ""
 
 
 def faults(document: Document) -> list[Fault]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from pydantic import Field
 
@@ -54,11 +54,19 @@ class Document(Term):
     ordinary: Situation = Field(default={}, description="the facts of a case that nothing is wrong with")
     examples: tuple[Example, ...] = ()
     accepted: tuple[Accepted, ...] = Field(default=(), description="what the linter may find here, and why")
+    overridden: str = Field(default="", description="what a shop laid over it, as in +berlin@2; no part of its content")
 
     @property
     def reference(self) -> str:
-        """Id and version, as in fulfilment@1."""
-        return f"{self.id}@{self.version}"
+        """Id and version, as in fulfilment@1; in a shop with what it has otherwise, as in fulfilment@1+berlin@2."""
+        return f"{self.id}@{self.version}{self.overridden}"
+
+    def amended(self, **changes: Any) -> Self:
+        """The same document but for some fields, and without what was worked out of them before."""
+        other = self.model_copy(update=changes)
+        for name in ("digest", "catalogue", "concluded", "promised"):
+            other.__dict__.pop(name, None)
+        return other
 
     def __repr__(self) -> str:
         return f"<{self.reference}>"
@@ -66,7 +74,7 @@ class Document(Term):
     @cached_property
     def digest(self) -> str:
         """SHA-256 of what decides: not the examples, nor the day it was read for."""
-        return digest_of(self.model_dump(mode="json", exclude={"as_of", "bound", "examples"}))
+        return digest_of(self.model_dump(mode="json", exclude={"as_of", "bound", "examples", "overridden"}))
 
     @cached_property
     def catalogue(self) -> dict[str, str]:
@@ -191,9 +199,7 @@ class Policy(Document):
 
     def on(self, rung: Rung) -> Policy:
         """The same policy on another rung, whatever the owner allows."""
-        other = self.model_copy(update={"rung": rung})
-        other.__dict__.pop("digest", None)  # a copy takes along what was worked out before
-        return other
+        return self.amended(rung=rung)
 
     def thresholds_on(self, as_of: date | None = None) -> dict[str, float]:
         """The value of each threshold in force on a day; on the day the policy was read for when left out."""

@@ -12,7 +12,7 @@ from pydantic import Field
 from control_tower.errors import PolicyError, nearest
 from control_tower.nouns import Noun
 from control_tower.wording import folded
-from policies.checks import Fault
+from control_tower.written.faults import Fault
 from policies.messages import LANGUAGES, Language
 from policies.papers import Paper, read_paper
 from policies.terms import Identifier, Term

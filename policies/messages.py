@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from policies.checks import Fault
+from control_tower.written.faults import Fault
 from policies.papers import Paper, read_paper
 from policies.terms import Identifier, Term
 

@@ -14,11 +14,12 @@ from typing import TypeVar
 from pydantic import Field
 
 from control_tower.errors import PolicyError
-from policies.checks import Fault
-from policies.plain_yaml import plain
-from policies.refusals import refusal
+from control_tower.written.faults import Fault
+from control_tower.written.plain_yaml import plain
+from control_tower.written.refusals import WORKED_OUT, refusal
+from control_tower.written.validation import content_of, tree
 from policies.terms import Identifier, InForce, Term
-from policies.validation import content_of, tree, validated
+from policies.validation import validated
 
 HOUSE = Path(__file__).parent
 PAPERS = ("authority", "disclosure", "messages", "meanings", "measures", "retention")
@@ -51,9 +52,13 @@ def read_paper(kind: type[P], file: Path | str, faults: Callable[[P], list[Fault
         PolicyError: it can't be read, or says something that is not understood or not allowed; names file and line.
     """
     path = HOUSE / f"{file}.yaml" if isinstance(file, str) else file
+    written = tree(str(path), content_of(path))
+    for name in WORKED_OUT:
+        if name in written:
+            raise refusal([Fault((name,), f"{name!r} is not for the file to say")], written, str(path))
     found: P = _read(kind, str(path), content_of(path))
     if wrong := faults(found):
-        raise refusal(wrong, tree(str(path), content_of(path)), str(path))
+        raise refusal(wrong, written, str(path))
     if found.id != path.stem:
         raise PolicyError(f"holds {found.id!r}", where=f"{path}:1", remedy=f"call the file {found.id}.yaml")
     return found

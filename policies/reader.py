@@ -17,14 +17,16 @@ from pydantic import JsonValue
 from ruamel.yaml.comments import CommentedMap
 
 from control_tower.errors import PolicyError, nearest
-from policies.checks import Fault, faults
+from control_tower.written.faults import Fault
+from control_tower.written.plain_yaml import line_of, plain
+from control_tower.written.refusals import WORKED_OUT, refusal
+from control_tower.written.validation import content_of
+from control_tower.written.validation import tree as tree_in
+from policies.checks import faults
 from policies.document import Document, Entitlement, Policy, day_of
 from policies.papers import is_paper
-from policies.plain_yaml import line_of, plain
-from policies.refusals import WORKED_OUT, refusal
 from policies.situations import EXAMPLES, beside, undecided, with_examples
-from policies.validation import content_of, validated
-from policies.validation import tree as tree_in
+from policies.validation import validated
 
 HOUSE = Path(__file__).parent
 LOG = logging.getLogger(__name__)
@@ -81,7 +83,7 @@ def shadows(policy: str, as_of: date) -> list[Policy]:
 
 def names(folder: Path = HOUSE) -> tuple[str, ...]:
     """The documents that a folder holds."""
-    return tuple(sorted({file.stem.partition("@")[0] for file in _documents(folder)}))
+    return tuple(sorted({file.stem.partition("@")[0] for file in documents_in(folder)}))
 
 
 def versions(policy: str | Path) -> list[Document]:
@@ -117,7 +119,7 @@ def family(file: Path) -> list[Entitlement]:
         return []
     root = document.extends or document.id
     folder = file.parent if _versions_in(file.parent, root) else HOUSE
-    near = {other.name: other for other in (*_documents(folder), file)}
+    near = {other.name: other for other in (*documents_in(folder), file)}
     found = [read(other) for other in near.values()]
     return [one for one in found if isinstance(one, Entitlement) and root in (one.id, one.extends)]
 
@@ -142,12 +144,13 @@ def files_of(policy: str | Path) -> list[Path]:
     return found
 
 
-def _documents(folder: Path) -> list[Path]:
+def documents_in(folder: Path) -> list[Path]:
+    """The files of a folder that are documents, and no papers or examples."""
     return sorted(file for file in folder.glob("*.yaml") if not file.name.endswith(EXAMPLES) and not is_paper(file))
 
 
 def _versions_in(folder: Path, name: str) -> list[Path]:
-    return [file for file in _documents(folder) if file.stem.partition("@")[0] == name]
+    return [file for file in documents_in(folder) if file.stem.partition("@")[0] == name]
 
 
 def read(file: Path) -> Document:
@@ -159,12 +162,12 @@ def read(file: Path) -> Document:
     content = content_of(file)
     examples = beside(file)
     situations = (str(examples), content_of(examples)) if examples.is_file() else None
-    return _read(str(file), content, situations, _others(file))
+    return _read(str(file), content, situations, others_of(file))
 
 
-def _others(file: Path) -> tuple[tuple[str, bytes], ...]:
+def others_of(file: Path) -> tuple[tuple[str, bytes], ...]:
     """The other documents in a file's folder, and those of this house that it does not hold."""
-    near = {other.name: other for folder in (HOUSE, file.parent) for other in _documents(folder)}
+    near = {other.name: other for folder in (HOUSE, file.parent) for other in documents_in(folder)}
     same = file.stem.partition("@")[0]
     return tuple((str(path), content_of(path)) for path in near.values() if path.stem.partition("@")[0] != same)
 
@@ -237,13 +240,22 @@ def _top(file: str, content: bytes) -> Mapping[str, Any]:
 
 def _document(tree: CommentedMap, file: str, others: tuple[tuple[str, bytes], ...]) -> Document:
     model: type[Document] = Policy if "rules" in tree else Entitlement
+    return validated(model, _written(tree, file, others), tree, file)
+
+
+def written_out(file: str, content: bytes, others: tuple[tuple[str, bytes], ...]) -> dict[str, JsonValue]:
+    """What a file says, with what it reads of a document that it extends."""
+    return _written(tree_in(file, content), file, others)
+
+
+def _written(tree: CommentedMap, file: str, others: tuple[tuple[str, bytes], ...]) -> dict[str, JsonValue]:
     for name in WORKED_OUT:
         if name in tree:
             raise refusal([Fault((name,), f"{name!r} is not for the file to say")], tree, file)
     written = plain(tree)
-    if model is Entitlement and "extends" in tree and isinstance(written, dict):
-        written = _inherited(written, tree, file, others)
-    return validated(model, written, tree, file)
+    assert isinstance(written, dict)  # noqa: S101 - a tree is a mapping; narrows the type
+    extends = "rules" not in tree and "extends" in tree
+    return _inherited(written, tree, file, others) if extends else written
 
 
 def _inherited(

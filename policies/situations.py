@@ -8,11 +8,13 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from policies.checks import Fault, faults
+from control_tower.written.faults import Fault
+from control_tower.written.plain_yaml import plain
+from control_tower.written.refusals import refusal
+from control_tower.written.validation import content_of, tree
+from policies.checks import faults
 from policies.document import Document, Policy
-from policies.plain_yaml import plain
-from policies.refusals import refusal
-from policies.validation import content_of, tree, validated
+from policies.validation import validated
 
 EXAMPLES = ".examples.yaml"
 

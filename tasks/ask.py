@@ -59,12 +59,13 @@ def request_for(ledger: Ledger, digest: str) -> PauseRequest:
 
 def request(case: Case, proposal: Proposal, prepared: Brief | None = None) -> PauseRequest:
     """The paused run of one proposal: its name, its form's description and its parameters."""
+    tags = [f"lane:{proposal.lane}", f"action:{proposal.action}", f"case:{case.id}"]
     return PauseRequest(
         proposal_id=proposal.digest,
         name=f"{proposal.action}-{proposal.order_id}-{proposal.id}"[:120],
         description_markdown=brief(case, (proposal,), prepared),
         parameters={"proposal": proposal.digest},
-        tags=[f"lane:{proposal.lane}", f"action:{proposal.action}", f"case:{case.id}"],
+        tags=[*tags, *([f"shop:{proposal.shop}"] if proposal.named_shop else [])],
         key=f"ruling-{proposal.id}",
-        reasons=ruling_choices(),
+        reasons=ruling_choices(proposal),
     )

@@ -15,7 +15,7 @@ from control_tower.nouns import Proposal, Ruling, Verdict, Vote
 from control_tower.pause import answer, pause_again
 from control_tower.settings import settings
 from control_tower.traces import end_span, tell, traced
-from tasks.authority import in_minor_units, ruling_choices, written_authority
+from tasks.authority import authority_over, in_minor_units, ruling_choices
 from tasks.brief import brief, escape
 from tasks.prepare import brief_for
 
@@ -40,7 +40,7 @@ def take_ruling(proposal: str) -> tuple[Ruling | None, str]:
                 proposal,
                 Verdict(typed.verdict),
                 by=Code(typed.approver, typed.code),
-                authority=written_authority(),
+                authority=authority_over(asked),
                 reason=typed.reason,
                 reason_code=typed.why,
                 amount=in_minor_units(asked, typed.amount),
@@ -71,9 +71,8 @@ def wait_on(proposal: str, refusal: str) -> str:
     text = brief(held.case, (Proposal.model_validate(row.body),), brief_for(ledger, held.case))
     tell(outcome="waits")
     end_span()
-    pause_again(
-        f"**Nothing was done: {escape(why)}.** This run waits for a ruling.\n\n{text}", reasons=ruling_choices()
-    )
+    reasons = ruling_choices(Proposal.model_validate(row.body))
+    pause_again(f"**Nothing was done: {escape(why)}.** This run waits for a ruling.\n\n{text}", reasons=reasons)
     return "waiting"
 
 
@@ -84,4 +83,6 @@ def authorise(proposal: str) -> Authorised:
     Raises:
         NoAuthority: no ruling covers the proposal as it stands at this moment.
     """
-    return leave_to_act(open_ledger(settings().ledger), proposal, written_authority(), datetime.now(UTC))
+    ledger = open_ledger(settings().ledger)
+    asked = Proposal.model_validate(find_proposal(ledger, proposal).body)
+    return leave_to_act(ledger, proposal, authority_over(asked), datetime.now(UTC))

@@ -5,24 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from control_tower.errors import LedgerError
+from control_tower.errors import LedgerError, PolicyError, SourceError
 from control_tower.nouns import Proposal, Verdict
 from control_tower.settings import Settings, settings
+from control_tower.shops import settings_at, settings_of
 from policies.authority import WrittenAuthority, authority
 
 
-def written_authority() -> WrittenAuthority:
-    """The authority that is in force here: the shipped file, or the one that TOWER_AUTHORITY names.
+def written_authority(shop: str = "") -> WrittenAuthority:
+    """The authority that is in force: the shipped file, or the one that TOWER_AUTHORITY names; a shop's own for its id.
 
     Raises:
-        PolicyError: it is malformed; nobody rules until it is right.
+        PolicyError: it is malformed; nobody rules there until it is right.
     """
-    return authority(settings().authority)
+    tower = settings()
+    return authority(settings_at(shop, tower).authority, tower.authority)
 
 
-def ruling_choices() -> tuple[str, ...]:
+def authority_over(proposal: Proposal, tower: Settings | None = None) -> WrittenAuthority:
+    """The authority by which a proposal is ruled on: that of the shop that it is about.
+
+    Raises:
+        SourceError: the tower has no such shop any more; nobody rules on what was its.
+        PolicyError: it is malformed.
+    """
+    tower = tower or settings()
+    return authority(settings_of(proposal.source, tower).authority, tower.authority)
+
+
+def ruling_choices(proposal: Proposal) -> tuple[str, ...]:
     """Every ruling that a form can offer: a verdict, or a verdict with the code of its reason."""
-    known = written_authority()
+    known = authority_over(proposal)
     return tuple(
         choice
         for verdict in (Verdict.approve, Verdict.reject)
@@ -34,8 +47,15 @@ def rules_elsewhere(tower: Settings) -> Callable[[Proposal], str] | None:
     """Why a proposal is not ruled on in Slack, where Slack is a desk; None where nobody listens to buttons."""
     if not (tower.slack_token and tower.slack_app_token):
         return None
-    known = authority(tower.authority)
-    return lambda proposal: known.elsewhere(proposal.money)
+    return lambda proposal: elsewhere(proposal, tower)
+
+
+def elsewhere(proposal: Proposal, tower: Settings) -> str:
+    """Why a proposal is not ruled on in Slack; nothing where it is. What one shop has wrong silences no other."""
+    try:
+        return authority_over(proposal, tower).elsewhere(proposal.money)
+    except (SourceError, PolicyError) as fault:
+        return f"Nobody can rule on it: {fault.what}."
 
 
 def in_minor_units(proposal: Proposal, amount: Decimal | None) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,12 @@ from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.tables import ChainRow
 from control_tower.nouns import Noun, Shop
 from control_tower.settings import settings
+from control_tower.shops import settings_at
 from policies import Entitlement, Policy
 from policies.backtest import Flips, compare, in_place_of, supposed, together
 from policies.document import Document
-from policies.reader import names, version, versions
+from policies.inheriting import laid_from
+from policies.reader import names, versions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FILES = (".yaml", ".yml")
-Supposed = Callable[[datetime], Policy]  # the policy of a lane, for a look as of a moment
+Supposed = Callable[[datetime, str], Policy]  # the policy of a lane, for a look as of a moment at a shop
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Backtest(Noun):
     flips: Flips
 
 
-def backtest(policy: str, since: datetime, until: datetime, against: str | None) -> list[Backtest]:
+def backtest(policy: str, since: datetime, until: datetime, against: str | None, shop: str = "") -> list[Backtest]:
     """Decide again what was kept, for each lane that reads the document.
 
     A lane policy decides as if it had been in force; an entitlement is read in place of the version in force
@@ -78,23 +81,24 @@ def backtest(policy: str, since: datetime, until: datetime, against: str | None)
         since: aware; looks as of this moment or later count.
         until: aware; looks as of this moment or earlier count.
         against: what to compare with, as `policy` or a number; the version in force at each look when None.
+        shop: of whose looks alone, and with what it has otherwise; of every shop's, when empty.
 
     Raises:
         PolicyError: there is no such version, it can't be read, or it reads what was not kept.
         NotFound: nothing was kept of these lanes in that time.
         BrokenChain: what was kept is not what was kept.
     """
-    after = document(policy)
-    other = None if against is None else document(f"{after.id}@{against}" if against.isdigit() else against)
+    after = document(policy, shop)
+    other = None if against is None else document(f"{after.id}@{against}" if against.isdigit() else against, shop)
     if other is not None and other.id != after.id:
         raise PolicyError(f"is no version of {after.id}", where=other.reference, remedy=f"name one of {after.id}")
     lanes = _lanes(after)
     held = {lane: _newest(views(lane)) for lane in lanes}
     done = []
     for lane, several in held.items():
-        chosen = [view for view in several if since <= view.as_of <= until]
+        chosen = [view for view in several if since <= view.as_of <= until and shop in ("", view.shop.id)]
         if chosen:
-            before = reading(lane, other) if other else lambda as_of, lane=lane: policies.load(lane, as_of)
+            before = reading(lane, other) if other else partial(in_force, lane)
             decided = list(_decided(chosen, before, reading(lane, after)))
             flips = together([flips for _, flips in decided if flips is not None])
             looked = tuple(look for look, _ in decided)
@@ -105,13 +109,15 @@ def backtest(policy: str, since: datetime, until: datetime, against: str | None)
     return done
 
 
-def document(name: str) -> Document:
-    """The document of a name, of a name and version, or of a file.
+def document(name: str, shop: str = "") -> Document:
+    """The document of a name, of a name and version, or of a file; as a shop has it, where one is named.
 
     Raises:
         PolicyError: there is no such document or version; says which there are.
     """
-    return policies.read(Path(name)) if name.endswith(FILES) else version(name)
+    if name.endswith(FILES):
+        return laid_from(Path(name))
+    return policies.version(name, settings_at(shop, settings()).policies)
 
 
 def named(of: Document, given: str | None) -> str:
@@ -141,17 +147,22 @@ def reading(lane: str, of: Document) -> Supposed:
     """The lane's policy as the document would have it."""
     if isinstance(of, Policy):
         always = supposed(of)
-        return lambda _: always
+        return lambda *_: always
     assert isinstance(of, Entitlement)  # noqa: S101 - a document is one or the other; narrows the type
-    known: dict[str, Policy] = {}
+    known: dict[tuple[str, str], Policy] = {}
 
-    def reading(as_of: datetime) -> Policy:
-        then = policies.load(lane, as_of)
-        if then.reference not in known:
-            known[then.reference] = in_place_of(then, of)
-        return known[then.reference]
+    def reading(as_of: datetime, shop: str) -> Policy:
+        then = in_force(lane, as_of, shop)
+        if (shop, then.reference) not in known:
+            known[shop, then.reference] = in_place_of(then, of)
+        return known[shop, then.reference]
 
     return reading
+
+
+def in_force(lane: str, as_of: datetime, shop: str) -> Policy:
+    """The policy that was served for a look as of a moment at a shop."""
+    return policies.load(lane, as_of, settings_at(shop, settings()).policies)
 
 
 def views(lane: str) -> Iterator[View]:
@@ -231,7 +242,7 @@ def _decided(chosen: Sequence[View], before: Supposed, after: Supposed) -> Itera
     archive = open_archive(settings().artifacts)
     seen: dict[str, list[pa.Array]] = {}
     for view in chosen:
-        was, now = before(view.as_of), after(view.as_of)
+        was, now = before(view.as_of, view.shop.id), after(view.as_of, view.shop.id)
         kept = facts_of(view)
         _complete(view, kept, was, now)
         fresh = unseen(archive.frame(kept, [now.subject])[now.subject], seen.setdefault(view.shop.id, []))

@@ -16,7 +16,7 @@ from control_tower.errors import MessageRefused
 from control_tower.nouns import Case, Noun
 from policies.leaks import Leak, leaks
 from policies.messages import Language, Tone, filled, messages
-from policies.reader import version
+from tasks.shops import version_of
 
 RISK_WORDS = tuple(
     pattern.rstrip("*") for never in messages().never[:1] for pattern in never.patterns if " " not in pattern
@@ -86,7 +86,7 @@ def leaks_in(case: Case, text: str, language: Language = "en", tone: Tone = "pla
 
 def hidden_in(case: Case) -> set[str]:
     """What only the shop knows of a case: the names of rules and facts, and the texts that it does not show."""
-    policy = version(case.risk.policy)
+    policy = version_of(case)
     shown = {value for record in case.evidence.facts for name, value in record.items() if name == "order_id"}
     values = {
         value

@@ -23,6 +23,7 @@ from control_tower.nouns import Noun
 from control_tower.settings import settings
 from policies.retention import retention
 from tasks.authority import written_authority
+from tasks.kept_elsewhere import kept_elsewhere
 
 BATCH = 50
 TEXTS = ("svg", "html")
@@ -40,12 +41,13 @@ class Erased(Noun):
     """Paused runs of theirs, whose forms and descriptions Prefect still holds."""
 
 
-def erase(customer: str, by: Proof, why: str, progress: Progress = lambda _: None) -> Erased:
+def erase(customer: str, by: Proof, why: str, progress: Progress = lambda _: None, shop: str = "") -> Erased:
     """Strike a customer out of the archive and the book. Asked again, it goes on where it was killed.
 
     Args:
         customer: their id, as `orders.customer_id` has it.
         progress: called with what is being looked at.
+        shop: whose customer they are, where the tower has several; who has this id elsewhere stays who they are.
 
     Raises:
         NotProved, NoAuthority: whoever asks may not.
@@ -54,24 +56,28 @@ def erase(customer: str, by: Proof, why: str, progress: Progress = lambda _: Non
     tower = settings()
     ledger, archive = open_ledger(tower.ledger), open_archive(tower.artifacts)
     now = datetime.now(UTC)
-    known = _known_by(archive, ledger, customer, progress)
-    instead, known = begin_erasure(ledger, customer, known, by, written_authority(), why, now)
-    cases, proposals, runs = about(ledger, set(known.orders))
+    others = kept_elsewhere(archive, ledger, shop) if shop else frozenset[Address]()
+    known = _known_by(archive, ledger, customer, progress, shop, others)
+    instead, known = begin_erasure(ledger, customer, known, by, written_authority(shop), why, now, shop)
+    cases, proposals, runs = about(ledger, set(known.orders), shop)
     person = Person(instead, known.names | {customer}, known.words, known.orders | cases | {customer})
-    files = _strike_files(archive, ledger, person, instead, progress)
+    files = _strike_files(archive, ledger, person, instead, progress, others)
     marked = Person(instead, person.names, person.words, person.keys | proposals)
-    rows = strike_rows(ledger, marked.is_mentioned_in, marked.struck_content, progress)
+    rows = strike_rows(ledger, marked.is_mentioned_in, marked.struck_content, progress, shop)
     end_erasure(ledger, instead, files, rows, datetime.now(UTC))
     return Erased(instead=instead, files=files, rows=rows, runs=tuple(sorted(runs)))
 
 
-def _known_by(archive: Archive, ledger: Ledger, customer: str, progress: Progress) -> KnownBy:
+def _known_by(
+    archive: Archive, ledger: Ledger, customer: str, progress: Progress, shop: str, others: frozenset[Address]
+) -> KnownBy:
     """What a customer is known by, from the book and from all frames that are kept."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    paper, frames = retention().personal, [one.address for one in archive.lying() if one.address[2] == FRAME]
-    orders = orders_of(ledger, customer)
+    paper, lying = retention().personal, [one.address for one in archive.lying()]
+    frames = [address for address in lying if address[2] == FRAME and address not in others]
+    orders = orders_of(ledger, customer, shop)
     for address in frames:
         progress(f"whose orders: {address[1][:12]}")
         file = archive.local(address)
@@ -90,11 +96,13 @@ def _known_by(archive: Archive, ledger: Ledger, customer: str, progress: Progres
     return KnownBy(frozenset(orders), frozenset(names), frozenset(words))
 
 
-def _strike_files(archive: Archive, ledger: Ledger, person: Person, name: str, progress: Progress) -> int:
+def _strike_files(
+    archive: Archive, ledger: Ledger, person: Person, name: str, progress: Progress, others: frozenset[Address]
+) -> int:
     """Put files without the person in the place of those that hold them; noted before any file goes."""
     moved: list[tuple[Address, str]] = []
     count = 0
-    for one in list(archive.lying()):
+    for one in [one for one in archive.lying() if one.address not in others]:
         progress(f"{one.address[0]} {one.address[1][:12]}")
         if instead := _struck(archive, person, one):
             moved.append((one.address, instead))

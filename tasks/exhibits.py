@@ -15,7 +15,7 @@ from control_tower.errors import PolicyError
 from control_tower.nouns import Answer, Case, Told, digest_of, told_once
 from policies import Policy
 from policies.disclosure import Disclosure, disclosure
-from policies.reader import version
+from tasks.shops import version_of
 
 FINDINGS = 20
 NOTES = 5
@@ -70,12 +70,13 @@ def exhibits_of(case: Case, read: dict[str, tuple[Policy, Disclosure]] | None = 
         PolicyError: that version is gone.
     """
     read = {} if read is None else read
-    if case.risk.policy not in read:
-        found = version(case.risk.policy)
+    key = f"{case.shop}: {case.risk.policy}"  # of one name, what a shop reads may still be its own
+    if key not in read:
+        found = version_of(case)
         if not isinstance(found, Policy):
             raise PolicyError(f"{found.reference} judges nothing", where=case.id)
-        read[case.risk.policy] = found, disclosure()
-    policy, rules = read[case.risk.policy]
+        read[key] = found, disclosure()
+    policy, rules = read[key]
     findings = {f"F{number}": told for number, told in enumerate(told_once(case.findings)[:FINDINGS], 1)}
     facts = {
         f"{id}.{name}": (name, value)

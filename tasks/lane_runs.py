@@ -37,6 +37,8 @@ class LaneRuns:
 
     name: str
     lane: str
+    shop: str = ""
+    """The one that it looks at, where there are several."""
     failing: Failing | None = None
     late_since: str = ""
     """When the look that is late was due, to the minute in UTC; empty where none is."""
@@ -54,15 +56,21 @@ def _lanes(client: SyncPrefectClient) -> Iterator[DeploymentResponse]:
     seen = 0
     while found := client.read_deployments(limit=PAGE, offset=seen):
         seen += len(found)
-        yield from (each for each in found if _lane(each))
+        yield from (each for each in found if _tagged(each, "lane:"))
 
 
-def _lane(deployment: DeploymentResponse) -> str:
-    return next((tag.removeprefix("lane:") for tag in deployment.tags if tag.startswith("lane:")), "")
+def _tagged(deployment: DeploymentResponse, kind: str) -> str:
+    return next((tag.removeprefix(kind) for tag in deployment.tags if tag.startswith(kind)), "")
 
 
 def _of(client: SyncPrefectClient, deployment: DeploymentResponse, now: datetime) -> LaneRuns:
-    return LaneRuns(deployment.name, _lane(deployment), _failing(client, deployment.id), _late(client, deployment, now))
+    return LaneRuns(
+        name=deployment.name,
+        lane=_tagged(deployment, "lane:"),
+        shop=_tagged(deployment, "shop:"),
+        failing=_failing(client, deployment.id),
+        late_since=_late(client, deployment, now),
+    )
 
 
 def _failing(client: SyncPrefectClient, deployment: UUID) -> Failing | None:

@@ -13,6 +13,7 @@ from control_tower.ledger.authorised import Authorised
 from control_tower.ledger.effects import find_effect
 from control_tower.nouns import EffectState, Money, Proposal, digest_of
 from control_tower.settings import settings
+from control_tower.shops import settings_of
 from control_tower.stores import open_store
 from control_tower.stores.protocol import Standing
 from control_tower.traces import traced
@@ -50,7 +51,7 @@ def look_again(leave: Authorised, watched: Lane) -> Looked:
         return Looked(_undone_meanwhile(proposal))
     moment = proposal.as_of or datetime.now(UTC)
     # What has changed is asked here; on which rung the lane stands, the hands ask last of all.
-    rules = policy(proposal.lane, moment).on(Rung.act)
+    rules = policy(proposal.lane, moment, settings_of(proposal.source, settings()).policies).on(Rung.act)
     if rules.reference != proposal.policy:
         return Looked(f"the policy in force is {rules.reference}, not {proposal.policy}")
     live, only = proposal.as_of is None, () if watched.whole else (proposal.order_id,)

@@ -14,6 +14,7 @@ from control_tower.keeping import Kept
 from control_tower.keeping.step import open_archive, step
 from control_tower.nouns import Noun, as_json
 from control_tower.settings import Settings, settings
+from control_tower.shops import settings_at
 from policies import policy
 from policies.measures import BOOK, Costs, Measure, Measures, measures
 from tasks.book import Book
@@ -173,7 +174,7 @@ def _views(
     """The words and tables that sections may read."""
     archive = open_archive(tower.artifacts)
     evidence_views(connection, accepted, tower)
-    calendar = policy("fulfilment", accepted.as_of).calendar
+    calendar = policy("fulfilment", accepted.as_of, settings_at(accepted.shop.id, tower).policies).calendar
     vocabulary(connection, accepted.shop, accepted.as_of, calendar, tuple(accepted.frames), accepted.untold)
     zone = literal(accepted.shop.time_zone)
     for macro in (

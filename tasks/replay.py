@@ -34,6 +34,7 @@ from control_tower.ledger.letting_go import Gone, erased_files, gone_since, run_
 from control_tower.nouns import Noun
 from control_tower.redaction import redacted
 from control_tower.settings import settings
+from control_tower.shops import named_in
 from policies import Policy
 from policies.document import day_of
 from tasks.backtest import document, reading
@@ -201,7 +202,8 @@ def _instead(archive: Archive, records: list[Record], policy: str) -> Policy:
     if decided is None or gathered is None:
         raise NotFound("no policy decided in this run", remedy="name a run of a lane")
     as_of = datetime.fromisoformat(str(archive.nouns(gathered.inputs["as_of"]))).astimezone(UTC)
-    found = reading(decided.partition("@")[0], document(policy))(as_of)
+    shop = named_in(str(archive.nouns(gathered.inputs["source"])))
+    found = reading(decided.partition("@")[0], document(policy, shop))(as_of, shop)
     if found.id != decided.partition("@")[0]:
         raise PolicyError("is of another lane", where=found.reference, remedy=f"this run was decided by {decided}")
     taken = {record.step for record in records}

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from control_tower.errors import StoreError
+from control_tower.caps import NONE, Caps
+from control_tower.errors import PolicyError, SettingError, SourceError, StoreError
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.caps import watch_lanes
 from control_tower.ledger.cases import find_proposal, settle_proposal
-from control_tower.ledger.effects import alarms, open_effects
+from control_tower.ledger.effects import alarms, open_effects, shops_of_effects
 from control_tower.nouns import Effect, EffectState, Noun, Proposal
 from control_tower.settings import Settings, settings
+from control_tower.shops import shops_of
 from control_tower.slack.messages import notice_message
 from control_tower.slack.parts import Message
 from control_tower.stores import open_store
 from tasks.act import read_again
 from tasks.authority import written_authority
-from tasks.tell import said, tell_of_breakers
+from tasks.shops import channel_of
+from tasks.tell import all_said, tell_of_breakers
 
 STANDINGS = {EffectState.confirmed: "done", EffectState.refused: "refused"}
 
@@ -38,18 +41,30 @@ def settle_open() -> Settled:
     for effect in open_effects(ledger):
         try:
             now = _read(ledger, tower, effect)
-        except StoreError as fault:
+        except (StoreError, SourceError, SettingError) as fault:  # the shop may be gone, and others are not
             unknown.append((effect.key, str(fault)))
             continue
         if now.state in STANDINGS:
             settled.append(now)
         else:
             unknown.append((effect.key, now.detail))
-    watch_lanes(ledger, written_authority().caps, datetime.now(UTC))
+    watch_lanes(ledger, _caps_of, datetime.now(UTC))
     tell_of_breakers(ledger, tower)
     swept = Settled(settled=tuple(settled), unknown=tuple(unknown), alarms=tuple(alarms(ledger)))
-    said(ledger, tower, list(_notices(swept)))
+    shops = shops_of_effects(ledger)
+    told = [one.into(channel_of(shops.get(one.key.removeprefix("effect:"), ""), tower)) for one in _notices(swept)]
+    all_said(ledger, tower, told)
     return swept
+
+
+def _caps_of(shop: str) -> Caps:
+    """The caps of a shop; none where its authority can't be read, and nobody acts there until it can."""
+    try:
+        return written_authority(shop).caps
+    except PolicyError:
+        if shop not in shops_of(settings()):
+            raise
+        return NONE
 
 
 def _read(ledger: Ledger, tower: Settings, effect: Effect) -> Effect:

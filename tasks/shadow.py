@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import date, datetime
+from pathlib import Path
 
 from pydantic import Field
 
@@ -14,9 +15,11 @@ from control_tower.keeping import Kept
 from control_tower.keeping.step import open_archive, step
 from control_tower.nouns import Money, Noun, Shop
 from control_tower.settings import settings
+from control_tower.shops import settings_at
 from policies import Entitlement, Policy, reader
 from policies.backtest import Amounts, Flips, compare, in_place_of
 from policies.document import Document, day_of
+from policies.inheriting import versions
 from tasks.brief import escape
 from tasks.validate import Accepted
 
@@ -58,7 +61,8 @@ def shadowed(facts: Kept, policy: Policy, as_of: datetime, shop: Shop) -> Shadow
     findings: dict[str, Kept] = {}
     flips: dict[str, Flips] = {}
     faults: dict[str, str] = {}
-    for name, tried in on_trial(policy, day_of(as_of)):
+    folder = settings_at(shop.id, settings()).policies
+    for name, tried in on_trial(policy, day_of(as_of), folder):
         try:
             if isinstance(tried, PolicyError):
                 raise tried
@@ -73,10 +77,17 @@ def shadowed(facts: Kept, policy: Policy, as_of: datetime, shop: Shop) -> Shadow
     return Shadowed(served=policy.reference, findings=findings, flips=flips, faults=faults)
 
 
-def on_trial(policy: Policy, day: date) -> Iterator[tuple[str, Policy | PolicyError]]:
-    """The lane's policy as each version on trial would have it, or what is wrong with that version, by its name."""
+def on_trial(policy: Policy, day: date, folder: Path | None = None) -> Iterator[tuple[str, Policy | PolicyError]]:
+    """The lane's policy as each version on trial would have it, or what is wrong with that version, by its name.
+
+    Args:
+        folder: of what a shop has otherwise.
+    """
     read_by_it = {policy.id, *policy.bound, *(one.id for several in policy.bound.values() for one in several)}
     for name in reader.names(reader.HOUSE):
+        if folder:
+            yield from _on_trial_in_shop(policy, day, folder, name)
+            continue
         for file in reader.files_of(name):
             try:
                 document = reader.read(file)
@@ -85,6 +96,15 @@ def on_trial(policy: Policy, day: date) -> Iterator[tuple[str, Policy | PolicyEr
             except PolicyError as fault:
                 if name in read_by_it:
                     yield file.stem, fault
+
+
+def _on_trial_in_shop(policy: Policy, day: date, folder: Path, name: str) -> Iterator[tuple[str, Policy | PolicyError]]:
+    try:
+        for document in versions(name, folder):
+            if document.shadow and document.in_force.covers(day):
+                yield from _beside(policy, document)
+    except PolicyError as fault:
+        yield name, fault
 
 
 def _beside(policy: Policy, document: Document) -> Iterator[tuple[str, Policy]]:

@@ -14,8 +14,10 @@ from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.caps import open_breakers
 from control_tower.ledger.cases import Dossier, dossiers, find_proposal, queue
 from control_tower.ledger.looks import first_of_breach, record_look
+from control_tower.ledger.tables import BreakerRow
 from control_tower.nouns import Noun, Proposal
 from control_tower.settings import Settings, settings
+from control_tower.shops import named_in
 from control_tower.slack.case_message import case_message
 from control_tower.slack.client import open_channel
 from control_tower.slack.kept_messages import keep_messages
@@ -25,6 +27,7 @@ from control_tower.slack.parts import Message, moment_in
 from control_tower.slack.untold import untold
 from tasks.authority import rules_elsewhere
 from tasks.open_cases import Opened
+from tasks.shops import channel_of
 from tasks.validate import Accepted
 
 
@@ -73,7 +76,7 @@ def tell(lane: str, accepted: Accepted, opened: Opened) -> Told:
     messages += [
         of_case(held, shop.time_zone, elsewhere, digest_key(lane, shop.id, held.case.team, day)) for held in first
     ]
-    return said(ledger, tower, messages)
+    return said(ledger, tower, messages, shop.id)
 
 
 @step(touches="the channel")
@@ -86,8 +89,8 @@ def case_told(proposal: str) -> Told:
     """Bring the message of a proposal's case up to date, after a ruling or an effect."""
     tower = settings()
     ledger = open_ledger(tower.ledger)
-    case = find_proposal(ledger, proposal).case_id
-    return said(ledger, tower, [of_case(held, "UTC", rules_elsewhere(tower)) for held in dossiers(ledger, [case])])
+    (held,) = dossiers(ledger, [find_proposal(ledger, proposal).case_id])
+    return said(ledger, tower, [of_case(held, "UTC", rules_elsewhere(tower))], held.row.shop)
 
 
 def of_case(
@@ -128,8 +131,17 @@ def _outcome(held: Dossier, digest: str, standing: str, detail: str, time_zone: 
     return "; ".join(part for part in (told, f"{standing} {detail}".strip()) if part)
 
 
-def said(ledger: Ledger, tower: Settings, messages: Sequence[Message]) -> Told:
-    """Put messages into the outbox, and deliver what can be delivered."""
+def said(ledger: Ledger, tower: Settings, messages: Sequence[Message], shop: str = "") -> Told:
+    """Put messages into the outbox, and deliver what can be delivered.
+
+    Args:
+        shop: the one that they are about; they go into its channel.
+    """
+    return all_said(ledger, tower, [message.into(channel_of(shop, tower)) for message in messages])
+
+
+def all_said(ledger: Ledger, tower: Settings, messages: Sequence[Message]) -> Told:
+    """`said`, of messages that know their channels."""
     keep_messages(open_archive(tower.artifacts), ledger, messages, datetime.now(UTC))
     outbox = Outbox(ledger.engine)
     queued = outbox.put(messages)
@@ -146,19 +158,19 @@ def said(ledger: Ledger, tower: Settings, messages: Sequence[Message]) -> Told:
 
 def tell_of_breakers(ledger: Ledger, tower: Settings) -> Told:
     """Tell the channel whose hands are stopped, and why; once for each time."""
-    notices = [
-        notice_message(
-            f"breaker:{row.lane}:{row.id}",
-            f"The hands of {row.lane} are stopped",
-            [
-                row.why,
-                "its eyes go on: cases are found and opened",
-                f"`tower breaker close {row.lane}` lets them go on",
-            ],
-        )
-        for row in open_breakers(ledger)
-    ]
-    return said(ledger, tower, notices)
+    notices = [notice_message(*of_breaker(row)).into(channel_of(row.shop, tower)) for row in open_breakers(ledger)]
+    return all_said(ledger, tower, notices)
+
+
+def of_breaker(row: BreakerRow) -> tuple[str, str, tuple[str, ...]]:
+    """What is said of one stop of a lane's hands, in one shop or in all: its key, heading and lines."""
+    lane, place = (f"{row.lane}@{row.shop}", f" in {row.shop}") if row.shop else (row.lane, "")
+    lines = (
+        row.why,
+        "its eyes go on: cases are found and opened",
+        f"`tower breaker close {row.lane}{f' --shop {row.shop}' if row.shop else ''}` lets them go on",
+    )
+    return f"breaker:{lane}:{row.id}", f"The hands of {row.lane} are stopped{place}", lines
 
 
 @contextmanager
@@ -169,13 +181,16 @@ def breaches_told(lane: str, source: str, as_of: datetime) -> Iterator[None]:
     except ContractBreach as breach:
         tower = settings()
         ledger, broken = open_ledger(tower.ledger), f"{breach.contract}: {breach.rule}"
-        record_look(ledger, flow_run_id(), lane=lane, source=source, as_of=as_of, now=datetime.now(UTC), breach=broken)
+        record_look(
+            ledger, flow_run_id(), lane=lane, source=source, as_of=as_of, now=datetime.now(UTC),
+            shop=named_in(source), breach=broken,
+        )  # fmt: skip
         notice = notice_message(
             breach_key(ledger, lane, source, broken),
             f"{lane} stopped: {breach.contract} is broken",
             [str(breach.what), f"rule {breach.rule}", f"owner {breach.owner}", "no case was touched"],
         )
-        said(ledger, tower, [notice])
+        said(ledger, tower, [notice], named_in(source))
         raise
 
 

@@ -55,7 +55,7 @@ def tell_measures(found: Measurement, announce: bool) -> Page:
         week = f"{found.as_of:%G-W%V}"
         lines = [*headline(found), f"the page: {where}"]
         message = notice_message(f"measures:{found.shop}:{week}", f"Measures of {found.shop}, {week}", lines)
-        queued = said(open_ledger(tower.ledger), tower, [message]).queued
+        queued = said(open_ledger(tower.ledger), tower, [message], found.shop).queued
     return Page(page=page, where=where, key=key, queued=queued)
 
 

@@ -23,7 +23,8 @@ from control_tower.slack.messages import notice_message
 from control_tower.slack.outbox import Outbox
 from control_tower.slack.parts import Message
 from tasks.lane_runs import LaneRuns, lane_runs
-from tasks.tell import breach_key, said
+from tasks.shops import channel_of
+from tasks.tell import all_said, breach_key, of_breaker
 
 FAILED, LATE, BREACH, BREAKER = "failed", "late", "breach", "breaker"
 OVER = ":over"
@@ -41,6 +42,8 @@ class Incident:
     since: str
     heading: str
     lines: tuple[str, ...] = ()
+    shop: str = ""
+    """The one that it is wrong in, and whose channel is told; empty where it is the tower's."""
 
     @property
     def about(self) -> str:
@@ -72,12 +75,14 @@ def tell_trouble(away: bool) -> Troubled:
     ledger = open_ledger(tower.ledger)
     lanes = lane_runs(datetime.now(UTC))
     wrong = [*_lanes(ledger, lanes, away), *_breaches(ledger), *_breakers(ledger)]
-    standing = _standing(ledger)
+    channels = Outbox(ledger.engine).channels(tuple(f"{kind}:" for kind in (FAILED, LATE, BREACH, BREAKER)))
+    standing = _standing(channels)
     news = [each for each in wrong if each.about not in standing]
     # A look that a broken contract stopped ends no row of failures.
     failing = {f"{FAILED}:{lane.name}:" for lane in lanes if lane.failing}
     over = _over(standing, {each.about for each in wrong} | failing, lanes, away)
-    said(ledger, tower, [*map(_notice, news), *(_well_again(about, key) for about, key in over)])
+    ended = (_well_again(about, told).into(channels[told]) for about, told in over)
+    all_said(ledger, tower, [*(_notice(each).into(channel_of(each.shop, tower)) for each in news), *ended])
     return Troubled(
         wrong=tuple(each.key for each in wrong),
         told=tuple(each.key for each in news),
@@ -91,14 +96,15 @@ def _lanes(ledger: Ledger, lanes: Sequence[LaneRuns], away: bool) -> Iterator[In
     for lane in lanes:
         if lane.failing and lane.failing.newest not in broken:
             why = redacted(lane.failing.why)[:SAID]
-            remedy = f"`tower run {lane.lane}` looks now, and says what is wrong"
-            yield Incident(FAILED, lane.name, lane.failing.first, f"{lane.name} failed", (why, remedy))
+            source = f" --source shop:{lane.shop}" if lane.shop else ""
+            remedy = f"`tower run {lane.lane}{source}` looks now, and says what is wrong"
+            yield Incident(FAILED, lane.name, lane.failing.first, f"{lane.name} failed", (why, remedy), lane.shop)
         if lane.late_since and not away:
             lines = (
                 f"it was due at {lane.late_since}",
                 "`tower doctor` says whether anybody works; Prefect's UI, why not",
             )
-            yield Incident(LATE, lane.name, lane.late_since, f"{lane.name} is late", lines)
+            yield Incident(LATE, lane.name, lane.late_since, f"{lane.name} is late", lines, lane.shop)
 
 
 def _breaches(ledger: Ledger) -> Iterator[Incident]:
@@ -108,19 +114,20 @@ def _breaches(ledger: Ledger) -> Iterator[Incident]:
             where, _, since = (
                 breach_key(ledger, row.lane, row.source, row.breach).removeprefix("breach:").rpartition(":")
             )
-            yield Incident(BREACH, where, since, f"{row.lane} stopped: {row.breach}", ("no case was touched",))
+            heading = f"{row.lane} stopped: {row.breach}"
+            yield Incident(BREACH, where, since, heading, ("no case was touched",), row.shop)
 
 
 def _breakers(ledger: Ledger) -> Iterator[Incident]:
     for row in open_breakers(ledger):
-        lines = (row.why, f"`tower breaker close {row.lane}` lets them go on")
-        yield Incident(BREAKER, row.lane, str(row.id), f"The hands of {row.lane} are stopped", lines)
+        key, heading, lines = of_breaker(row)
+        where, _, since = key.removeprefix(f"{BREAKER}:").rpartition(":")
+        yield Incident(BREAKER, where, since, heading, lines, row.shop)
 
 
-def _standing(ledger: Ledger) -> dict[str, str]:
+def _standing(told: Iterable[str]) -> dict[str, str]:
     """What was told and is not over: what and where it is → its key."""
-    keys = Outbox(ledger.engine).keys(tuple(f"{kind}:" for kind in (FAILED, LATE, BREACH, BREAKER)))
-    keys = [key for key in keys if OURS.fullmatch(key.removesuffix(OVER))]
+    keys = [key for key in told if OURS.fullmatch(key.removesuffix(OVER))]
     ended = {key.removesuffix(OVER) for key in keys if key.endswith(OVER)}
     return {f"{key.rpartition(':')[0]}:": key for key in keys if not key.endswith(OVER) and key not in ended}
 

@@ -12,11 +12,13 @@ from control_tower.ledger.rungs import fall, newest_rung
 from control_tower.nouns import Noun
 from control_tower.rungs import LaneRecord
 from control_tower.settings import Settings, settings
+from control_tower.shops import shops_of
 from control_tower.slack.messages import notice_message
 from policies.rungs import below, falls
 from policies.terms import Rung
+from tasks.shops import channel_of
 from tasks.standing import Standing, standing
-from tasks.tell import Told, said
+from tasks.tell import Told, all_said
 
 
 class Weighed(Noun):
@@ -47,14 +49,16 @@ def weigh(lanes: tuple[str, ...], now: datetime) -> Weighed:
     ledger = open_ledger(tower.ledger)
     found: dict[str, tuple[Standing, str]] = {}
     faults: dict[str, str] = {}
-    for lane in lanes:
+    places = [(lane, shop) for lane, shop in places_of(tower, lanes)]
+    for lane, shop in places:
+        named = f"{lane} in {shop}" if shop else lane
         try:
-            stands = standing(lane, now)
+            stands = standing(lane, now, shop)
         except PolicyError as fault:  # one that is malformed must not keep the others where they stand
-            faults[lane] = str(fault)
+            faults[named] = str(fault)
         else:
-            found[lane] = stands, _fallen(ledger, lane, stands, now)
-    tell_of_rungs(ledger, tower, lanes)
+            found[named] = stands, _fallen(ledger, lane, shop, stands, now)
+    tell_of_rungs(ledger, tower, places)
     return Weighed(
         rungs={lane: (below(stands.rung) if why else None) or stands.rung for lane, (stands, why) in found.items()},
         records={lane: stands.record for lane, (stands, _) in found.items()},
@@ -63,24 +67,31 @@ def weigh(lanes: tuple[str, ...], now: datetime) -> Weighed:
     )
 
 
-def _fallen(ledger: Ledger, lane: str, stands: Standing, now: datetime) -> str:
+def places_of(tower: Settings, lanes: Iterable[str]) -> list[tuple[str, str]]:
+    """Each lane in each shop that it watches; without a file of shops, in the tower's one."""
+    shops = shops_of(tower)
+    named = [(lane, id) for lane in lanes for id, shop in shops.items() if shop.watched_by(lane)]
+    return named if shops else [(lane, "") for lane in lanes]
+
+
+def _fallen(ledger: Ledger, lane: str, shop: str, stands: Standing, now: datetime) -> str:
     """Why a lane fell just now; empty when it stays, or was moved meanwhile."""
     why, lower = falls(stands.rung, stands.record, stands.policy.rungs), below(stands.rung)
-    return why if why and lower and fall(ledger, lane, lower, why, now, after=stands.moved) else ""
+    return why if why and lower and fall(ledger, lane, lower, why, now, after=stands.moved, shop=shop) else ""
 
 
-def tell_of_rungs(ledger: Ledger, tower: Settings, lanes: Iterable[str]) -> Told:
-    """Tell the channel of each lane that was moved where it stands and why; once for each time."""
-    moved = [row for row in (newest_rung(ledger, lane) for lane in lanes) if row]
+def tell_of_rungs(ledger: Ledger, tower: Settings, places: Iterable[tuple[str, str]]) -> Told:
+    """Tell its shop's channel of each lane that was moved there, where it stands and why; once for each time."""
+    moved = [row for row in (newest_rung(ledger, lane, shop) for lane, shop in places) if row]
     notices = [
         notice_message(
             f"rung:{row.id}",
-            f"{row.lane} {'is put on' if row.by else 'fell to'} {row.rung}",
+            f"{row.lane} {'is put on' if row.by else 'fell to'} {row.rung}{f' in {row.shop}' if row.shop else ''}",
             [row.why, MEANS[Rung(row.rung)], "`tower rungs` shows where every lane stands"],
-        )
+        ).into(channel_of(row.shop, tower))
         for row in moved
     ]
-    return said(ledger, tower, notices)
+    return all_said(ledger, tower, notices)
 
 
 MEANS = {

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from control_tower.authority import Authority
+from control_tower.authority import Authority, must_answer_for
 from control_tower.errors import AuthorityLost, NoAuthority, NotFound
 from control_tower.ledger.approvers import person_of
 from control_tower.ledger.database import Ledger
@@ -77,6 +77,8 @@ def _objection(row: ProposalRow, proposal: Proposal, ruled: RulingRow | None) ->
         return f"{ruled.approver} rejected it"
     if proposal.digest != row.digest or ruled.covered != proposal.covered:
         return "it is not what was ruled on: its content was changed"
+    if proposal.named_shop not in ("", proposal.shop):
+        return f"it is about the shop {proposal.shop}, and would act at {proposal.named_shop}"
     if row.standing not in ("approved", "done"):
         return f"it is {row.standing}: {row.detail}"
     if ruled.amount is not None and not (proposal.money and 0 < ruled.amount < proposal.money.amount):
@@ -99,10 +101,10 @@ def _lost(
     approver = session.get(ApproverRow, name)
     if approver is None or approver.revoked_at is not None:
         return f"{name} has no authority any more"
+    person = person_of(approver)
     try:
-        authority.grant(
-            person_of(approver), proposal, moved(proposal, ruled.amount), ruled.via, (), people_in(session), now
-        )
+        must_answer_for(person, proposal.shop)
+        authority.grant(person, proposal, moved(proposal, ruled.amount), ruled.via, (), people_in(session), now)
     except NoAuthority as refusal:
         return f"{name} has no authority any more: {refusal.what}"
     return ""

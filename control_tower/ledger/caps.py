@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from control_tower.authority import Authority
+from control_tower.authority import Authority, must_answer_for
 from control_tower.caps import Breaker, Cap, Caps
 from control_tower.errors import LedgerError, NotFound, NotProved
 from control_tower.ledger.approvers import person_of
@@ -71,39 +71,53 @@ def _of_the_same(asked: EffectRow, cap: Cap) -> list[ColumnElement[bool]]:
                 col(EffectRow.customer) == (asked.customer if known else None),
             ]
         case "approver":
-            return [col(EffectRow.approver) == asked.approver]
+            return [col(EffectRow.shop) == asked.shop, col(EffectRow.approver) == asked.approver]
         case "lane":
-            return [col(EffectRow.lane) == asked.lane]
+            return [col(EffectRow.shop) == asked.shop, col(EffectRow.lane) == asked.lane]
         case _:
             return []
 
 
-def stopped(session: Session, lane: str, caps: Caps, now: datetime) -> str:
-    """Why a lane's hands are stopped; a breaker that is due trips here. Empty when they may go on."""
-    last = session.scalars(
-        select(BreakerRow).where(col(BreakerRow.lane) == lane).order_by(col(BreakerRow.id).desc())
-    ).first()
-    if last and last.closed_at is None:
-        return last.why
+def stopped(session: Session, lane: str, shop: str, caps: Caps, now: datetime) -> str:
+    """Why a lane's hands are stopped in a shop; a breaker that is due trips here, for that shop alone.
+
+    Returns:
+        Nothing when they may go on.
+    """
+    there = session.scalars(
+        select(BreakerRow)
+        .where(col(BreakerRow.lane) == lane, col(BreakerRow.shop).in_(("", shop)))
+        .order_by(col(BreakerRow.id).desc())
+    ).all()
+    if still_open := next((row for row in there if row.closed_at is None), None):
+        return still_open.why
+    closed_at = max((row.closed_at for row in there if row.closed_at), default=None)
     for breaker in caps.breakers:
-        since = max(now - breaker.within, last.closed_at) if last and last.closed_at else now - breaker.within
-        if (number := _counted(session, lane, breaker, since)) >= breaker.count:
+        since = max(now - breaker.within, closed_at) if closed_at else now - breaker.within
+        if (number := _counted(session, lane, shop, breaker, since)) >= breaker.count:
             what = "were begun" if breaker.when == "begun" else f"came to be {breaker.when}"
             why = f"{number} effects {what} within {breaker.within} ({caps.reference})"
-            _trip(session, lane, why, "", now)
+            _trip(session, lane, shop, why, "", now)
             return why
     return ""
 
 
-def watch_lanes(ledger: Ledger, caps: Caps, now: datetime) -> None:
-    """Trip every breaker that is due, before anybody acts again."""
+def watch_lanes(ledger: Ledger, caps: Callable[[str], Caps], now: datetime) -> None:
+    """Trip every breaker that is due, before anybody acts again.
+
+    Args:
+        caps: those of a shop, by its id.
+    """
     with ledger.write() as session:
-        for lane in session.scalars(select(col(EffectRow.lane)).distinct()).all():
-            stopped(session, lane, caps, now)
+        there = session.execute(select(col(EffectRow.lane), col(EffectRow.shop)).distinct()).all()
+        for lane, shop in there:
+            stopped(session, lane, shop, caps(shop), now)
 
 
-def _counted(session: Session, lane: str, breaker: Breaker, since: datetime) -> int:
-    counted = select(func.count()).select_from(EffectRow).where(col(EffectRow.lane) == lane)
+def _counted(session: Session, lane: str, shop: str, breaker: Breaker, since: datetime) -> int:
+    counted = (
+        select(func.count()).select_from(EffectRow).where(col(EffectRow.lane) == lane, col(EffectRow.shop) == shop)
+    )
     if breaker.when == "begun":
         counted = counted.where(col(EffectRow.intended_at) > since)
     else:
@@ -111,10 +125,14 @@ def _counted(session: Session, lane: str, breaker: Breaker, since: datetime) -> 
     return int(session.scalar(counted) or 0)
 
 
-def _trip(session: Session, lane: str, why: str, by: str, now: datetime) -> None:
-    session.add(BreakerRow(lane=lane, why=why[:1000], tripped_by=by, tripped_at=now))
-    session.add(EventRow(subject=f"lane:{lane}", what="hands stopped", detail=why[:1000], at=now))
+def _trip(session: Session, lane: str, shop: str, why: str, by: str, now: datetime) -> None:
+    session.add(BreakerRow(lane=lane, shop=shop, why=why[:1000], tripped_by=by, tripped_at=now))
+    session.add(EventRow(subject=f"lane:{lane}", what=f"hands stopped{_in(shop)}", detail=why[:1000], at=now))
     session.flush()
+
+
+def _in(shop: str) -> str:
+    return f" in {shop}" if shop else ""
 
 
 def open_breakers(ledger: Ledger) -> Sequence[BreakerRow]:
@@ -124,52 +142,69 @@ def open_breakers(ledger: Ledger) -> Sequence[BreakerRow]:
         return session.scalars(found).all()
 
 
-def trip_by_hand(ledger: Ledger, lane: str, by: Proof, why: str, now: datetime) -> None:
-    """Stop a lane's hands at once; any enrolled person may.
+def trip_by_hand(ledger: Ledger, lane: str, by: Proof, why: str, now: datetime, shop: str = "") -> None:
+    """Stop a lane's hands at once, in one shop or in all of them; any enrolled person of the shop may.
 
     Raises:
         NotProved: the proof does not prove an enrolled person.
+        NoAuthority: they decide in other shops only.
         LedgerError: no reason was given, or they are stopped already.
     """
     try:
         with ledger.write() as session:
-            person = proved(session, by, now)
+            person = person_of(proved(session, by, now))
+            must_answer_for(person, shop)
             if not why.strip():
                 raise LedgerError("it takes a reason to stop a lane's hands")
-            if _open_of(session, lane):
-                raise LedgerError(f"the hands of {lane} are stopped already")
-            _trip(session, lane, f"{person.name}: {why}", person.name, now)
+            if any(row.shop == shop for row in _open_of(session, lane)):
+                raise LedgerError(f"the hands of {lane} are stopped already{_in(shop)}")
+            _trip(session, lane, shop, f"{person.name}: {why}", person.name, now)
     except NotProved:
         wrong(ledger, by, now)
         raise
 
 
-def close_breaker(ledger: Ledger, lane: str, by: Proof, authority: Authority, why: str, now: datetime) -> None:
+def close_breaker(
+    ledger: Ledger, lane: str, by: Proof, authority: Authority, why: str, now: datetime, shop: str | None = None
+) -> None:
     """Let a lane's hands go on; what tripped the breaker is not counted again.
+
+    Args:
+        shop: the one where they are stopped, empty where they are in all; the only one that is open, when left out.
 
     Raises:
         NotProved: the proof does not prove an enrolled person.
         NoAuthority: the person may not.
-        NotFound: no breaker of this lane is open.
+        NotFound: no breaker of this lane is open there; or several are, and none was named.
         LedgerError: no reason was given.
     """
     try:
         with ledger.write() as session:
             person = person_of(proved(session, by, now))
-            row = _open_of(session, lane)
-            if row is None:
-                raise NotFound(f"the hands of {lane} are not stopped", remedy="`tower breaker list`")
+            row = _the_open(session, lane, shop)
+            must_answer_for(person, row.shop)
             authority.may_close_breakers(person, now)
             if not why.strip():
                 raise LedgerError("it takes a reason to let a lane's hands go on")
             row.closed_at, row.closed_by, row.closed_why = now, person.name, why[:1000]
             detail = f"{person.name}: {why}"[:1000]
-            session.add(EventRow(subject=f"lane:{lane}", what="hands let go on", detail=detail, at=now))
+            said = f"hands let go on{_in(row.shop)}"
+            session.add(EventRow(subject=f"lane:{lane}", what=said, detail=detail, at=now))
     except NotProved:
         wrong(ledger, by, now)
         raise
 
 
-def _open_of(session: Session, lane: str) -> BreakerRow | None:
+def _the_open(session: Session, lane: str, shop: str | None) -> BreakerRow:
+    there = [row for row in _open_of(session, lane) if shop is None or row.shop == shop]
+    if not there:
+        raise NotFound(f"the hands of {lane} are not stopped{_in(shop or '')}", remedy="`tower breaker list`")
+    if len(there) > 1:
+        where = ", ".join(row.shop or "all shops" for row in there)
+        raise NotFound(f"the hands of {lane} are stopped in {where}", remedy="say which: --shop")
+    return there[0]
+
+
+def _open_of(session: Session, lane: str) -> Sequence[BreakerRow]:
     found = select(BreakerRow).where(col(BreakerRow.lane) == lane, col(BreakerRow.closed_at).is_(None))
-    return session.scalars(found).first()
+    return session.scalars(found.order_by(col(BreakerRow.id))).all()

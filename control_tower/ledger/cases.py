@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import exists, insert, or_, select, update
 from sqlmodel import col
 
 from control_tower.errors import NotFound
@@ -245,14 +245,15 @@ def note(ledger: Ledger, subject: str, what: str, detail: str, now: datetime) ->
         session.add(EventRow(subject=subject, what=what, detail=detail[:1000], at=now))
 
 
-def queue(ledger: Ledger, *, standing: str = "open", limit: int | None = None) -> list[CaseRow]:
-    """Cases by priority, highest first."""
+def queue(ledger: Ledger, *, standing: str = "open", limit: int | None = None, shop: str = "") -> list[CaseRow]:
+    """Cases by priority, highest first; of one shop, where it is named."""
     with ledger.read() as session:
         statement = (
             select(CaseRow)
             .where(col(CaseRow.standing) == standing)
             .order_by(col(CaseRow.priority).desc(), col(CaseRow.id))
         )
+        statement = statement.where(col(CaseRow.shop) == shop) if shop else statement
         return list(session.scalars(statement.limit(limit) if limit else statement))
 
 
@@ -306,11 +307,15 @@ def approved(ledger: Ledger) -> list[str]:
 def approved_and_unsettled(ledger: Ledger) -> list[str]:
     """The flow runs of proposals that were approved and have not come to an end, where hands are not stopped."""
     with ledger.read() as session:
-        stopped = select(col(BreakerRow.lane)).where(col(BreakerRow.closed_at).is_(None))
+        stopped = exists().where(
+            col(BreakerRow.closed_at).is_(None),
+            col(BreakerRow.lane) == col(CaseRow.lane),
+            or_(col(BreakerRow.shop) == "", col(BreakerRow.shop) == col(CaseRow.shop)),
+        )
         statement = (
             select(col(ProposalRow.flow_run_id))
             .join(CaseRow, col(CaseRow.id) == col(ProposalRow.case_id))
-            .where(col(ProposalRow.standing) == "approved", col(CaseRow.lane).not_in(stopped))
+            .where(col(ProposalRow.standing) == "approved", ~stopped)
         )
         return [run for run in session.scalars(statement) if run]
 

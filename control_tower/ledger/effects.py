@@ -77,7 +77,7 @@ def _intended(
     row = session.get(EffectRow, proposal.digest)
     if row is not None and row.state not in OPEN:
         return _noun(row), ""
-    if why := stopped(session, proposal.lane, caps, now):
+    if why := stopped(session, proposal.lane, proposal.shop, caps, now):
         return None, why
     if row is None:
         row = EffectRow(
@@ -101,6 +101,7 @@ def _intended(
         session.flush()
     busy = session.scalars(
         select(EffectRow).where(
+            col(EffectRow.shop) == row.shop,
             col(EffectRow.order_id) == row.order_id,
             col(EffectRow.key) != row.key,
             col(EffectRow.state).in_((EffectState.sent.value, EffectState.unknown.value)),
@@ -180,6 +181,13 @@ def alarms(ledger: Ledger) -> list[tuple[str, str]]:
         return [(row.subject.removeprefix("effect:"), row.detail) for row in rows]
 
 
+def shops_of_effects(ledger: Ledger) -> dict[str, str]:
+    """The shop of each effect, by its key."""
+    with ledger.read() as session:
+        found = session.execute(select(col(EffectRow.key), col(EffectRow.shop)))
+        return {row.key: row.shop for row in found}
+
+
 def find_effect(ledger: Ledger, key: str) -> Effect | None:
     """Where one effect stands, if it was ever intended."""
     with ledger.read() as session:
@@ -187,7 +195,8 @@ def find_effect(ledger: Ledger, key: str) -> Effect | None:
         return _noun(row) if row else None
 
 
-def list_effects(ledger: Ledger) -> list[Effect]:
-    """Every effect, oldest first."""
+def list_effects(ledger: Ledger, shop: str = "") -> list[Effect]:
+    """Every effect, oldest first; of one shop, where it is named."""
+    every = select(EffectRow).order_by(col(EffectRow.intended_at))
     with ledger.read() as session:
-        return [_noun(row) for row in session.scalars(select(EffectRow).order_by(col(EffectRow.intended_at)))]
+        return [_noun(row) for row in session.scalars(every.where(col(EffectRow.shop) == shop) if shop else every)]

@@ -10,7 +10,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from control_tower.authority import Authority, Person
+from control_tower.authority import Authority, Person, must_answer_for
 from control_tower.errors import LedgerError, NotFound, NotProved
 from control_tower.ledger.approvers import person_of
 from control_tower.ledger.database import Ledger
@@ -27,6 +27,7 @@ def place_hold(ledger: Ledger, case_id: str, by: Proof, authority: Authority, wh
         LedgerError: no reason was given.
     """
     with by_a_keeper(ledger, by, authority, why, now) as (session, person):
+        _must_answer_for(session, person, case_id)
         session.add(HoldRow(case_id=case_id, why=why[:1000], placed_by=person.name, placed_at=now))
         _note(session, case_id, "held", f"{person.name}: {why}", now)
 
@@ -41,6 +42,7 @@ def release_hold(ledger: Ledger, case_id: str, by: Proof, authority: Authority, 
         LedgerError: no reason was given.
     """
     with by_a_keeper(ledger, by, authority, why, now) as (session, person):
+        _must_answer_for(session, person, case_id)
         rows = session.scalars(_standing().where(col(HoldRow.case_id) == case_id)).all()
         if not rows:
             raise NotFound(f"case {case_id} is not held", remedy="`tower kept holds`")
@@ -96,6 +98,11 @@ def by_a_keeper(
     except NotProved:
         wrong(ledger, by, now)
         raise
+
+
+def _must_answer_for(session: Session, person: Person, case_id: str) -> None:
+    case = session.get(CaseRow, case_id)
+    must_answer_for(person, case.shop if case else "")
 
 
 def _note(session: Session, case_id: str, what: str, detail: str, now: datetime) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
-from control_tower.authority import Authority, Grant, Person, Spent
+from control_tower.authority import Authority, Grant, Person, Spent, must_answer_for
 from control_tower.errors import AlreadyRuled, LedgerError, NoAuthority, NotFound, NotProved, TowerError
 from control_tower.ledger.approvers import person_of
 from control_tower.ledger.database import Ledger, changed
@@ -126,13 +126,14 @@ def _ruled(
     row = proposal_row(session, handle, lock=True)
     _waits(session, row, authority, now)
     proposal, person = Proposal.model_validate(row.body), person_of(who)
+    must_answer_for(person, proposal.shop)
     reason = _reason(authority, verdict, reason_code, reason)
     if verdict is Verdict.reject:
         grant, votes = authority.may_reject(person, proposal, people_in(session), now), []
         amount = None
     else:
         amount = _amount(authority, proposal, amount)
-        spent = _spent(session, authority.since(now))
+        spent = _spent(session, authority.since(now), proposal)
         grant = authority.grant(person, proposal, moved(proposal, amount), via, spent, people_in(session), now)
         votes = _votes(session, row, person, amount)
         if len(votes) + 1 < grant.people:
@@ -203,8 +204,11 @@ def people_in(session: Session) -> Callable[[str], Person | None]:
     return find
 
 
-def _spent(session: Session, since: datetime) -> tuple[Spent, ...]:
-    """What was approved since a moment: rulings, and votes of those who second them."""
+def _spent(session: Session, since: datetime, asked: Proposal) -> tuple[Spent, ...]:
+    """What was approved since a moment where a proposal is: rulings, and votes of those who second them.
+
+    A shop of the tower's file counts by itself: its limits are its own, and so is what was spent of them.
+    """
     ruled = select(RulingRow, ProposalRow).join(ProposalRow, col(ProposalRow.digest) == col(RulingRow.proposal))
     voted = select(VoteRow, ProposalRow).join(ProposalRow, col(ProposalRow.digest) == col(VoteRow.proposal))
     found: list[Spent] = []
@@ -212,11 +216,13 @@ def _spent(session: Session, since: datetime) -> tuple[Spent, ...]:
         ruled.where(col(RulingRow.ruled_at) >= since, col(RulingRow.verdict) == Verdict.approve.value)
     ):
         proposal = Proposal.model_validate(of.body)
-        money = moved(proposal, row.amount)
-        found.append(Spent(row.approver, row.on_behalf_of, proposal.action, money, row.ruled_at))
+        if proposal.named_shop == asked.named_shop:
+            money = moved(proposal, row.amount)
+            found.append(Spent(row.approver, row.on_behalf_of, proposal.action, money, row.ruled_at))
     for row, of in session.execute(voted.where(col(VoteRow.at) >= since)):
         proposal = Proposal.model_validate(of.body)
-        found.append(Spent(row.approver, row.on_behalf_of, proposal.action, moved(proposal, row.amount), row.at))
+        if proposal.named_shop == asked.named_shop:
+            found.append(Spent(row.approver, row.on_behalf_of, proposal.action, moved(proposal, row.amount), row.at))
     return tuple(found)
 
 

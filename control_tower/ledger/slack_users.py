@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 from sqlmodel import Field, SQLModel
 
+from control_tower.authority import Person
 from control_tower.errors import LedgerError, NotFound, NotProved
 from control_tower.ledger.database import Ledger
 from control_tower.ledger.tables import ApproverRow, EventRow
@@ -70,14 +71,15 @@ def enrol_slack_user(ledger: Ledger, name: str, who: SlackUser, now: datetime) -
         session.add(EventRow(subject=f"approver:{name}", what="slack", detail=f"{who.team}/{who.user}", at=now))
 
 
-def prove_slack_user(ledger: Ledger, who: SlackUser) -> str:
-    """The enrolled name of a Slack user.
+def prove_slack_user(ledger: Ledger, who: SlackUser) -> Person:
+    """The enrolled person who a Slack user is.
 
     Raises:
         NotProved: nobody is enrolled with it, or who is has been revoked.
     """
     with ledger.read() as session:
-        return approver_of(session, who).name
+        row = approver_of(session, who)
+        return Person(row.name, tuple(row.roles), tuple(row.customers), tuple(row.shops))
 
 
 def approver_of(session: Session, who: SlackUser) -> ApproverRow:

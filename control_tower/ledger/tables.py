@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, Index
 from sqlmodel import Field, SQLModel
 
+from control_tower.authority import ALL_SHOPS
 from control_tower.ledger.moments import Moment
 
 
@@ -112,6 +113,7 @@ class ApproverRow(SQLModel, table=True):
     locked_until: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
     enrolled_at: datetime = Field(sa_column=_moment())
     revoked_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+    shops: list[str] = Field(default_factory=lambda: [ALL_SHOPS], sa_column=Column(JSON, nullable=False))
 
 
 class EffectRow(SQLModel, table=True):
@@ -137,7 +139,7 @@ class EffectRow(SQLModel, table=True):
 
 
 class BreakerRow(SQLModel, table=True):
-    """One time that a lane's hands were stopped, and by whom they were let go on."""
+    """One time that a lane's hands were stopped, in one shop or in all, and by whom they were let go on."""
 
     __tablename__ = "breakers"
     id: int | None = Field(default=None, primary_key=True)
@@ -148,10 +150,11 @@ class BreakerRow(SQLModel, table=True):
     closed_at: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
     closed_by: str = ""
     closed_why: str = ""
+    shop: str = ""  # empty: in every shop
 
 
 class RungRow(SQLModel, table=True):
-    """One time that a lane came to stand on a rung; rows are only added, and the newest of a lane counts."""
+    """One time that a lane came to stand on a rung; rows are only added, and the newest of a lane in a shop counts."""
 
     __tablename__ = "rungs"
     id: int | None = Field(default=None, primary_key=True)
@@ -160,6 +163,7 @@ class RungRow(SQLModel, table=True):
     why: str
     by: str = ""  # empty: it fell by itself
     at: datetime = Field(sa_column=_moment())
+    shop: str = ""  # the id of a shop of the tower's file; empty: the tower's one shop
 
 
 class EventRow(SQLModel, table=True):

@@ -34,17 +34,21 @@ class Turn(Protocol):
 
 
 @contextmanager
-def turn(ledger: Ledger, order: str, clock: Clock = SYSTEM, patience: float = PATIENCE) -> Iterator[Turn]:
-    """Wait for the turn to act on an order, and have it for as long as the block lasts.
+def turn(
+    ledger: Ledger, order: str, clock: Clock = SYSTEM, patience: float = PATIENCE, shop: str = ""
+) -> Iterator[Turn]:
+    """Wait for the turn to act on an order of a shop, and have it for as long as the block lasts.
 
     Args:
         patience: seconds to wait while another run has it.
+        shop: the id of a shop of the tower's file; empty for the tower's one shop.
 
     Raises:
         OutcomeUnknown: another run still has it.
         LedgerError: the lock can't be reached.
     """
-    number = int.from_bytes(hashlib.sha256(order.encode("utf-8", "replace")).digest()[:8], signed=True)
+    named = f"{shop}/{order}" if shop else order  # no id of a shop has a stroke
+    number = int.from_bytes(hashlib.sha256(named.encode("utf-8", "replace")).digest()[:8], signed=True)
     taking = _by_file if ledger.engine.dialect.name == "sqlite" else _by_advisory_lock
     with taking(ledger, number) as (take, mine):
         until = clock.ticks() + patience

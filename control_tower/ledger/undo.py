@@ -6,7 +6,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from control_tower.authority import Person, must_answer_for
 from control_tower.errors import LedgerError, NotProved
+from control_tower.ledger.approvers import person_of
 from control_tower.ledger.database import Ledger
 from control_tower.ledger.proofs import Proof, proved, wrong
 from control_tower.ledger.rulings import proposal_row
@@ -24,19 +26,22 @@ def propose_undo(ledger: Ledger, handle: str, by: Proof, why: str, now: datetime
 
     Raises:
         NotProved: the proof does not prove an enrolled person.
+        NoAuthority: they decide in other shops only.
         NotFound: no such proposal.
         LedgerError: it can't be taken back, there is nothing to take back, or it was asked before.
     """
     try:
         with ledger.write() as session:
-            return _proposed(session, handle, proved(session, by, now).name, why, now)
+            return _proposed(session, handle, person_of(proved(session, by, now)), why, now)
     except NotProved:
         wrong(ledger, by, now)
         raise
 
 
-def _proposed(session: Session, handle: str, person: str, why: str, now: datetime) -> Proposal:
-    row = proposal_row(session, handle, lock=True)
+def _proposed(session: Session, handle: str, who: Person, why: str, now: datetime) -> Proposal:
+    row, person = proposal_row(session, handle, lock=True), who.name
+    before = Proposal.model_validate(row.body)
+    must_answer_for(who, before.shop)
     effect = session.get(EffectRow, row.digest)
     where = f"effect {row.digest[:12]}"
     if not why.strip():
@@ -46,9 +51,9 @@ def _proposed(session: Session, handle: str, person: str, why: str, now: datetim
         raise LedgerError(f"it is {state}: there is nothing to undo", where=where, remedy="`tower effects` lists them")
     if not HANDS[effect.action].counter:
         raise LedgerError(undoing(effect.action), where=where)
-    asked = _counter(Proposal.model_validate(row.body), effect, person, why)
-    if before := session.get(ProposalRow, asked.digest):
-        raise LedgerError(f"it was asked before, and {asked.id} is {before.standing}", where=where)
+    asked = _counter(before, effect, person, why)
+    if there := session.get(ProposalRow, asked.digest):
+        raise LedgerError(f"it was asked before, and {asked.id} is {there.standing}", where=where)
     session.add(
         ProposalRow(
             digest=asked.digest, case_id=asked.case_id, order_id=asked.order_id, standing="waiting",

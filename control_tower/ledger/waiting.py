@@ -9,12 +9,14 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
+from control_tower.authority import must_answer_for
 from control_tower.errors import LedgerError, NotProved
+from control_tower.ledger.approvers import person_of
 from control_tower.ledger.database import Ledger, changed
 from control_tower.ledger.proofs import Proof, proved, wrong
 from control_tower.ledger.rulings import proposal_row
 from control_tower.ledger.tables import CaseRow, EventRow, ProposalRow, RulingRow
-from control_tower.nouns import Proposal
+from control_tower.nouns import OF_SHOP, Proposal
 
 BATCH = 1000
 
@@ -39,12 +41,14 @@ def reopen(ledger: Ledger, handle: str, by: Proof, why: str, now: datetime) -> s
 
     Raises:
         NotProved: the proof does not prove an enrolled person.
+        NoAuthority: they decide in other shops only.
         NotFound: no such proposal.
         LedgerError: it has not expired, or no reason was given.
     """
     try:
         with ledger.write() as session:
             person, row = proved(session, by, now), proposal_row(session, handle, lock=True)
+            must_answer_for(person_of(person), Proposal.model_validate(row.body).shop)
             if not why.strip():
                 raise LedgerError("it takes a reason to ask again")
             if row.standing != "expired":
@@ -114,6 +118,16 @@ def those_that_wait(ledger: Ledger) -> Iterator[ProposalRow]:
         if len(found) < BATCH:
             return
         after = found[-1].digest
+
+
+def named_shops(ledger: Ledger) -> dict[str, str]:
+    """The shop of each proposal that waits and is about a shop of the tower's file, by its digest."""
+    source = col(ProposalRow.body)["source"].as_string()
+    statement = select(col(ProposalRow.digest), source.label("source")).where(
+        col(ProposalRow.standing) == "waiting", source.startswith(OF_SHOP)
+    )
+    with ledger.read() as session:
+        return {row.digest: row.source.removeprefix(OF_SHOP) for row in session.execute(statement)}
 
 
 def expire(ledger: Ledger, digest: str, now: datetime) -> bool:

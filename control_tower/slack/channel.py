@@ -41,6 +41,7 @@ _REFUSED = {
 }  # fmt: skip
 _UNSURE = {"fatal_error", "internal_error", "service_unavailable", "request_timeout"}
 _NEVER_SENT = (ConnectionRefusedError, gaierror, SSLCertVerificationError)
+_ID = re.compile(r"[CGD][A-Z0-9]{8,}")
 _SECRET = re.compile(r"\bx(?:ox[a-z]|app|wfp)[-.][\w.-]+|\bBearer\s+\S+", re.IGNORECASE)
 
 
@@ -77,7 +78,7 @@ def asked_wait(response: HttpResponse | SlackResponse) -> int:
 
 
 class SlackChannel:
-    """One channel of one workspace.
+    """One workspace, and the channel of it that a message goes to which names no other.
 
     Args:
         channel: its name, as in #control-tower, or its id.
@@ -86,7 +87,7 @@ class SlackChannel:
     def __init__(self, client: WebClient, channel: str) -> None:
         self._client = client
         self.channel = channel
-        self._id = channel if re.fullmatch(r"[CGD][A-Z0-9]{8,}", channel) else ""
+        self._ids: dict[str, str] = {}
         self._me: set[str] = set()
         self._team = ""
 
@@ -101,7 +102,7 @@ class SlackChannel:
             SlackTrouble: of each kind; nothing else.
         """
         if row.ts:
-            return self._update(row, row.channel_id or self._id, row.ts)
+            return self._update(row, row.channel_id or self._known_id(row.channel), row.ts)
         began = time.monotonic()
         found = self._find(row, since) if since else None
         if found is None:
@@ -116,15 +117,15 @@ class SlackChannel:
     def _post(self, row: OutboxMessage) -> Carried:
         reply = self._call(
             "chat_postMessage",
-            channel=row.channel_id or self.channel,
+            channel=row.channel_id or row.channel or self.channel,
             thread_ts=row.thread_ts,
             mrkdwn=False,
             unfurl_links=False,
             unfurl_media=False,
             **_content(row),
         )
-        if not row.channel_id:
-            self._id = reply.get("channel") or self._id
+        if not row.channel_id and reply.get("channel"):
+            self._ids[row.channel or self.channel] = str(reply["channel"])
         return self._carried(reply, was_there=False)
 
     def _update(self, row: OutboxMessage, channel_id: str, ts: str) -> Carried:
@@ -139,7 +140,7 @@ class SlackChannel:
     def _find(self, row: OutboxMessage, since: datetime) -> tuple[str, str, str] | None:
         """Channel id, ts and revision of our message with this key, posted since; None if there is none."""
         try:
-            channel_id = row.channel_id or self._channel_id()
+            channel_id = row.channel_id or self._channel_id(row.channel)
             me = self._identity()
             for message in self._messages(channel_id, row.thread_ts, since):
                 metadata = message.get("metadata") or {}
@@ -162,9 +163,15 @@ class SlackChannel:
         for page in self._pages(method, **where, **thread):
             yield from page.get("messages") or []
 
-    def _channel_id(self) -> str:
-        name = self.channel.lstrip("#")
-        if not self._id:
+    def _known_id(self, channel: str) -> str:
+        """The id of a channel by its name, of our own by none; empty while it is not known."""
+        named = channel or self.channel
+        return named if _ID.fullmatch(named) else self._ids.get(named, "")
+
+    def _channel_id(self, channel: str = "") -> str:
+        named = channel or self.channel
+        name = named.lstrip("#")
+        if not self._known_id(named):
             pages = self._pages(
                 "conversations_list",
                 limit=1000,
@@ -172,10 +179,10 @@ class SlackChannel:
                 types="public_channel,private_channel",
             )
             listed = (one for page in pages for one in page.get("channels") or [])
-            self._id = next((str(one["id"]) for one in listed if one.get("name") == name), "")
-        if not self._id:
-            raise SlackTrouble(f"no channel #{name} is listed; set TOWER_SLACK_CHANNEL to its id", "later")
-        return self._id
+            self._ids[named] = next((str(one["id"]) for one in listed if one.get("name") == name), "")
+        if not (known := self._known_id(named)):
+            raise SlackTrouble(f"no channel #{name} is listed; give its id in its place", "later")
+        return known
 
     def _identity(self) -> set[str]:
         if not self._me:
@@ -201,11 +208,11 @@ class SlackChannel:
         """Return if Slack would let this token listen."""
         self._call("apps_connections_open", app_token=app_token)
 
-    def find(self) -> str:
-        """The channel's id, if it can be seen and read."""
-        channel = self._channel_id()
-        self._call("conversations_history", channel=channel, limit=1)
-        return channel
+    def find(self, channel: str = "") -> str:
+        """The id of a channel, of our own if none is named, if it can be seen and read."""
+        found = self._channel_id(channel)
+        self._call("conversations_history", channel=found, limit=1)
+        return found
 
     def user(self, user: str) -> dict[str, Any]:
         """A user as Slack has it now."""

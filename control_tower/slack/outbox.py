@@ -82,6 +82,8 @@ class Outbox:
         insert = postgresql.insert if self.engine.dialect.name == "postgresql" else sqlite.insert
         new = insert(OUTBOX).values(rows)
         said: dict[str, Any] = {name: new.excluded[name] for name in ("revision", "text", "blocks", "updated_at")}
+        # What is posted stays in its channel, and what was never tried goes where it belongs now.
+        said["channel"] = case((column.sent_at.is_(None), new.excluded.channel), else_=column.channel)
         said["thread"] = func.coalesce(column.thread, new.excluded.thread)  # where it hangs, it stays
         in_the_air, waits = column.state.in_(("sending", "unknown")), column.state.in_(UNDELIVERED)
         # What changes while it waits keeps its turn.
@@ -98,11 +100,12 @@ class Outbox:
         with Session(self.engine, expire_on_commit=False) as session:
             return list(session.scalars(query))
 
-    def keys(self, beginnings: Sequence[str]) -> list[str]:
-        """The keys of all messages that begin so, whatever came of them, in the order in which they were queued."""
+    def channels(self, beginnings: Sequence[str]) -> dict[str, str]:
+        """Key → channel of all messages that begin so, whatever came of them, in the order they were queued in."""
         begins = or_(*(column.key.startswith(beginning, autoescape=True) for beginning in beginnings))
         with Session(self.engine) as session:
-            return list(session.scalars(select(column.key).where(begins).order_by(column.queued_at, column.key)))
+            found = select(column.key, column.channel).where(begins).order_by(column.queued_at, column.key)
+            return {row.key: row.channel for row in session.execute(found)}
 
     def deliver(
         self,
@@ -190,7 +193,7 @@ class Outbox:
     def _hang(self, session: Session, row: OutboxMessage, since: datetime | None) -> None:
         # A post in the air is looked up where it was sent, so its thread stays what it was.
         parent = session.get(OutboxMessage, row.thread) if row.thread and since is None else None
-        if parent is not None and parent.ts:
+        if parent is not None and parent.ts and parent.channel == row.channel:
             row.thread_ts, row.channel_id = parent.ts, parent.channel_id
 
     def _settle(self, row: OutboxMessage, values: dict[str, Any], now: datetime) -> None:
@@ -252,6 +255,7 @@ def _row(message: Message, place: int, now: datetime) -> dict[str, Any]:
         "text": message.text,
         "blocks": message.blocks,
         "thread": message.thread,
+        "channel": message.channel,
         "state": "pending",
         "attempts": 0,
         "holder": "",

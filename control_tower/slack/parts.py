@@ -33,12 +33,18 @@ class Message(Noun):
         text: plain words, escaped for Slack, for notifications and the console.
         blocks: the same facts as Block Kit.
         thread: the key of the message that it hangs under, if any.
+        channel: where it is to be posted; in the tower's own channel when empty.
     """
 
     key: str
     text: str
     blocks: list[dict[str, Any]]
     thread: str | None = None
+    channel: str = ""
+
+    def into(self, channel: str) -> Message:
+        """The same message, for a channel."""
+        return self.model_copy(update={"channel": channel})
 
     @cached_property
     def revision(self) -> str:

@@ -38,6 +38,7 @@ class OutboxMessage(SQLModel, table=True):
     place: int = 0  # its order among the messages queued with it
     queued_at: datetime = Field(sa_column=Column(Moment, nullable=False))
     updated_at: datetime = Field(sa_column=Column(Moment, nullable=False))  # what it says is as of then
+    channel: str = ""  # where it is to be posted; empty: in the tower's own
 
 
 class InboxRow(SQLModel, table=True):

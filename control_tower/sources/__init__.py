@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from control_tower.errors import MappingError, SourceError
 from control_tower.identity import identity_key
 from control_tower.settings import Settings
+from control_tower.shops import find_shop, named_in, settings_of, shops_of
+from control_tower.source_words import KINDS, placed, words_of
 
 if TYPE_CHECKING:
     from control_tower.sources.protocol import Source
-
-KINDS = ("shop", "folder", "shopify", "stripe", "woocommerce", "tracking")
-# A + may stand in the name of a folder: only one before a kind of source begins the next.
-NEXT = re.compile(rf"\+(?=(?:{'|'.join(KINDS[1:])}):)")
-
-
-def words_of(source: str) -> list[str]:
-    """The words of sources that are laid over one another, as in `folder:EXPORT+tracking:FOLDER`."""
-    return NEXT.split(source)
 
 
 def open_source(source: str, mapping: str | None, tower: Settings) -> Source:
     """The source that a word names, or several joined by `+`: of those, the first that has a table gives it.
 
     Args:
-        source: `shop`, `folder:PATH`, or `shopify`, `stripe`, `woocommerce` or `tracking` with a path.
+        source: `shop`, `folder:PATH`, or `shopify`, `stripe`, `woocommerce` or `tracking` with a path; or `shop:ID`,
+            a shop of the tower's file.
         mapping: for a folder, a mapping file or the name of a shipped one; for several, one each, joined by `+`,
             and nothing for one whose files are canonical.
         tower: where the shop and the key of hashes are.
@@ -35,14 +28,38 @@ def open_source(source: str, mapping: str | None, tower: Settings) -> Source:
         SourceError: a word names no kind of source, or a source can't be read.
         MappingError: there are more folders than mappings, or more mappings than folders.
     """
+    if id := named_in(source):
+        return _open_named(id, mapping, tower)
     words = words_of(source)
     given = mappings_of(words, mapping)
     opened = [_open(word, mapped, tower) for word, mapped in zip(words, given, strict=True)]
-    if len(opened) == 1:
-        return opened[0]
-    from control_tower.sources.layered import LayeredSource
+    found = opened[0]
+    if len(opened) > 1:
+        from control_tower.sources.layered import LayeredSource
 
-    return LayeredSource(opened)
+        found = LayeredSource(opened)
+    if tower.shops:
+        _nobody_elses(source, found, tower)
+    return found
+
+
+def _nobody_elses(source: str, found: Source, tower: Settings) -> None:
+    """Refuse what is a shop of the file: under two ids, one order would be asked about twice and paid twice."""
+    for id, shop in shops_of(tower).items():
+        same = shop.database == tower.shop if source == "shop" else shop.source == placed(source)
+        if same or found.shop.id == id:
+            what = "is read by" if same else "calls itself as"
+            raise SourceError(f"{what} the shop {id} of {tower.shops}", where=source, remedy=f"use shop:{id}")
+
+
+def _open_named(id: str, mapping: str | None, tower: Settings) -> Source:
+    """A shop of the tower's file: its own source, under the id and with the calendar that the file gives it."""
+    from control_tower.sources.own import OwnSource
+
+    if mapping is not None:
+        raise MappingError("a shop has its mapping in the shops' file", where=f"shop:{id}", remedy="leave it out here")
+    shop, own = find_shop(id, tower), settings_of(f"shop:{id}", tower)
+    return OwnSource(id, shop, open_source(shop.source, shop.mapping, own))
 
 
 def mappings_of(words: list[str], mapping: str | None) -> list[str | None]:

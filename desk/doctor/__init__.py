@@ -16,6 +16,7 @@ from desk.doctor.machine import disk, traces, variables, versions
 from desk.doctor.model import model
 from desk.doctor.outside import hands, slack
 from desk.doctor.prefect_server import prefect_server
+from desk.doctor.shops import shops
 from desk.doctor.webhooks import webhooks
 from desk.show import as_json, table
 
@@ -60,6 +61,7 @@ def _parts(tower: Settings) -> Iterator[Finding]:
     looks["webhooks"] = webhooks
     asked = [Looking(part, partial(look, tower)) for part, look in looks.items()]
     yield from looked("policies", policies)
+    yield from looked("shops", partial(shops, tower))
     # Prefect's client keeps its settings with the thread that it was first used in.
     yield from looked("prefect server", partial(prefect_server, tower))
     for each in asked:

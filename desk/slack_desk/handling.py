@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from control_tower.authority import must_answer_for
 from control_tower.errors import AlreadyRuled, LedgerError, NotFound, NotProved, TowerError
 from control_tower.ledger import Ledger
 from control_tower.ledger.cases import dossier, find_proposal
@@ -32,7 +33,7 @@ class SlackDesk:
     """One desk: whom it hears, where it writes, and what follows a ruling.
 
     Args:
-        authority: reads the written authority in force.
+        authority: reads the written authority in force over a proposal.
         ruled: called with the proposal's digest after each ruling: locks the message, wakes the run.
         late: called with it when somebody came too late: locks the message.
     """
@@ -40,7 +41,7 @@ class SlackDesk:
     ledger: Ledger
     channel: SlackChannel
     inbox: Inbox
-    authority: Callable[[], WrittenAuthority]
+    authority: Callable[[Proposal], WrittenAuthority]
     ruled: Callable[[str], None]
     late: Callable[[str], None]
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
@@ -55,10 +56,11 @@ class SlackDesk:
             return
         try:
             prove_member(self.channel, click.by)
-            approver_in_slack(self.ledger, click.by)
+            person = approver_in_slack(self.ledger, click.by)
             case, proposal = self._asked(click.proposal)
+            must_answer_for(person, proposal.shop)  # whoever is of another shop is not shown the evidence either
             about = About.model_validate(click.model_dump(include=set(About.model_fields)))
-            form = ruling_form(about, case, proposal, self.authority().reasons(click.verdict))
+            form = ruling_form(about, case, proposal, self.authority(proposal).reasons(click.verdict))
             if trigger_id is None:
                 raise SlackTrouble("nobody was at the desk when you clicked", "later")
             self.channel.open_form(trigger_id, form)
@@ -104,8 +106,8 @@ class SlackDesk:
                 raise LedgerError("it was sent too long ago to count", remedy="click again")
             prove_member(self.channel, given.by)
             _, proposal = self._asked(given.proposal)
-            filled = read_form(given, proposal, self.authority().reasons(given.verdict))
-            ruling = rule_from_slack(self.ledger, self.authority(), given, filled, self.now())
+            filled = read_form(given, proposal, self.authority(proposal).reasons(given.verdict))
+            ruling = rule_from_slack(self.ledger, self.authority(proposal), given, filled, self.now())
         except Objections as wrong:
             return {"response_action": "errors", "errors": wrong.by_block}, f"sent back: {wrong}"
         except SlackTrouble as trouble:
@@ -136,7 +138,7 @@ class SlackDesk:
         if row.standing != "waiting":
             raise AlreadyRuled(f"it waits for nobody any more: it is {row.standing} {row.detail}".strip())
         proposal = Proposal.model_validate(row.body)
-        if elsewhere := self.authority().elsewhere(proposal.money):
+        if elsewhere := self.authority(proposal).elsewhere(proposal.money):
             raise LedgerError(elsewhere, remedy=f"tower {Verdict.approve} {proposal.id}")
         return held.case, proposal
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from control_tower.authority import Authority
+from control_tower.authority import Authority, Person
 from control_tower.ledger import Ledger
 from control_tower.ledger.rulings import rule
 from control_tower.ledger.slack_users import SlackUser, prove_slack_user
@@ -13,8 +13,8 @@ from control_tower.slack.form import Filled
 from control_tower.slack.interactions import Clicker, Submission
 
 
-def approver_in_slack(ledger: Ledger, by: Clicker) -> str:
-    """The enrolled name of whoever clicked.
+def approver_in_slack(ledger: Ledger, by: Clicker) -> Person:
+    """Whoever clicked, as they are enrolled.
 
     Raises:
         NotProved: nobody is enrolled with this Slack user.

@@ -23,7 +23,7 @@ from desk.slack_desk.handling import SlackDesk
 from desk.slack_desk.listener import Listener
 from desk.up import say
 from desk.worker import is_worked
-from policies.authority import authority
+from tasks.authority import authority_over, elsewhere
 
 TURN = 30.0
 
@@ -92,11 +92,9 @@ def serve(
         )
     ledger = open_ledger(tower.ledger)
     channel = SlackChannel(web, tower.slack_channel)
-    following = Following(
-        ledger, channel, Outbox(ledger.engine), lambda one: authority(tower.authority).elsewhere(one.money), wake
-    )
+    following = Following(ledger, channel, Outbox(ledger.engine), lambda one: elsewhere(one, tower), wake)
     inbox = Inbox(ledger.engine, lease=lease)
-    desk = SlackDesk(ledger, channel, inbox, lambda: authority(tower.authority), following.ruled, following.late)
+    desk = SlackDesk(ledger, channel, inbox, lambda one: authority_over(one, tower), following.ruled, following.late)
     with suppress(SlackTrouble):
         channel.team()  # known before the first click, whose form has three seconds
     listener = Listener(desk, web, token, write)

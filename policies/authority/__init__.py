@@ -6,6 +6,7 @@ from pathlib import Path
 
 from policies.authority.checks import faults
 from policies.authority.granting import WrittenAuthority
+from policies.authority.inheriting import inherited
 from policies.papers import HOUSE, read_paper
 
 SHIPPED = HOUSE / "authority.yaml"
@@ -13,10 +14,14 @@ SHIPPED = HOUSE / "authority.yaml"
 __all__ = ["SHIPPED", "WrittenAuthority", "authority"]
 
 
-def authority(file: Path | None = None) -> WrittenAuthority:
+def authority(file: Path | None = None, house: Path | None = None) -> WrittenAuthority:
     """The written authority; read again when its file has changed.
+
+    Args:
+        house: what a file inherits that says so, as a shop's own does; the shipped one when left out.
 
     Raises:
         PolicyError: it is malformed, or its parts contradict one another; names file and line.
     """
-    return read_paper(WrittenAuthority, file or SHIPPED, faults)
+    own = file or SHIPPED
+    return inherited(own, house or SHIPPED) or read_paper(WrittenAuthority, own, faults)

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from control_tower.errors import nearest
 from control_tower.nouns import Action
+from control_tower.written.faults import Fault, Place
 from policies.authority.document import AuthorityTerms, Limit
-from policies.checks import Fault, Place
 
 
 def faults(written: AuthorityTerms) -> list[Fault]:

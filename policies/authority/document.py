@@ -131,6 +131,12 @@ class AuthorityTerms(Paper):
     )
     promotes_lanes: tuple[Identifier, ...] = Field(default=(), description="the roles that may let a lane rise")
     waiting: Waiting
+    overridden: str = Field(default="", description="what a shop laid over it, as in +berlin@2")
+
+    @property
+    def reference(self) -> str:
+        """Id and version, as in authority@1; in a shop with its own, as in authority@1+berlin@2."""
+        return f"{self.id}@{self.version}{self.overridden}"
 
     def reasons(self, verdict: Verdict) -> dict[str, str]:
         """The reasons that a ruling can have."""

@@ -36,7 +36,7 @@ class WrittenAuthority(AuthorityTerms):
         self._not_ones_own(person, proposal)
         self._not_too_much_for(via, money)
         refusals = []
-        for role, delegation in self._roles(person, people, now):
+        for role, delegation in self._roles(person, proposal.shop, people, now):
             for limit in self.limits:
                 if limit.role != role or limit.action is not proposal.action:
                     continue
@@ -58,7 +58,7 @@ class WrittenAuthority(AuthorityTerms):
         """
         self._in_force(now)
         self._not_ones_own(person, proposal)
-        for role, delegation in self._roles(person, people, now):
+        for role, delegation in self._roles(person, proposal.shop, people, now):
             if any(limit.role == role and limit.action is proposal.action for limit in self.limits):
                 return Grant(role, delegation.giver if delegation else "")
         raise NoAuthority(f"{person.name} may not rule on a {proposal.action}", where=self.reference)
@@ -114,14 +114,17 @@ class WrittenAuthority(AuthorityTerms):
             dict.fromkeys(one.role for one in self.limits if one.action is action and not _above(one, None, money))
         )
 
-    def _roles(self, person: Person, people: People, now: datetime) -> Iterator[tuple[str, Delegation | None]]:
-        """The roles that a person has, then those that somebody gave them who has them now. None is handed on."""
+    def _roles(
+        self, person: Person, shop: str, people: People, now: datetime
+    ) -> Iterator[tuple[str, Delegation | None]]:
+        """The roles that a person has, then those given by somebody who has them now, there. None is handed on."""
         yield from ((role, None) for role in person.roles)
         day = self.day(now)
         for delegation in self.delegations:
             if delegation.taker == person.name and delegation.holds(day) and delegation.giver != person.name:
                 giver = people(delegation.giver)
-                yield from ((role, delegation) for role in delegation.roles if giver and role in giver.roles)
+                if giver and giver.answers_for(shop):
+                    yield from ((role, delegation) for role in delegation.roles if role in giver.roles)
 
     def _one_of(self, roles: Sequence[str], person: Person, what: str, now: datetime) -> None:
         self._in_force(now)

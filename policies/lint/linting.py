@@ -10,9 +10,11 @@ from pathlib import Path
 from ruamel.yaml.comments import CommentedMap
 
 from control_tower.errors import PolicyError
+from control_tower.written.plain_yaml import line_of, tree_of
 from policies import reader
 from policies.document import Document, Entitlement, Policy
 from policies.entitlements import in_force
+from policies.inheriting import laid_over, overridden
 from policies.lint import evidence, order, versions
 from policies.lint.accepted import settled
 from policies.lint.asking import Scene
@@ -20,7 +22,6 @@ from policies.lint.findings import Finding, Found, undecided
 from policies.lint.records import Evaluator, Record, examples
 from policies.lint.rules import Ruled, floors, offers
 from policies.lint.tables import Examined
-from policies.plain_yaml import line_of, tree_of
 
 MILLISECONDS = 2000  # for one question
 
@@ -45,6 +46,26 @@ def lint(
     day = today or datetime.now(UTC).date()
     files = [file for named in documents or reader.names() for file in reader.files_of(named)]
     found = [finding for file in dict.fromkeys(files) for finding in _of_file(file, day, milliseconds)]
+    return sorted(found, key=lambda one: (one.file, one.line, one.check, one.sentence))
+
+
+def lint_overrides(folder: Path, *, today: date | None = None, milliseconds: int = MILLISECONDS) -> list[Finding]:
+    """Everything that is wrong with what a shop's folder makes of the documents of this house.
+
+    Raises:
+        PolicyError: an override is malformed.
+    """
+    day, found = today or datetime.now(UTC).date(), list[Finding]()
+    for name in dict.fromkeys(file.stem.partition("@")[0] for file in overridden(folder)):
+        every = laid_over(name, folder)
+        family = [laid.document for laid in every if isinstance(laid.document, Entitlement)]
+        for document, file in every:
+            if file:
+                seen = found_in(document, milliseconds, family)
+                seen += versions.of_lists(document, day) if isinstance(document, Policy) else []
+                tree = tree_of(file.read_bytes(), str(file))
+                told = list(settled(document, seen))
+                found += [_finding(document, file, tree, one, "", because) for one, because in told]
     return sorted(found, key=lambda one: (one.file, one.line, one.check, one.sentence))
 
 

@@ -90,7 +90,7 @@ def looked(client: SyncPrefectClient, lane: tuple[str, UUID], fault: str = "") -
 
 def told(ledger: Ledger, about: str) -> list[OutboxMessage]:
     with Session(Outbox(ledger.engine).engine, expire_on_commit=False) as session:
-        return [session.get_one(OutboxMessage, key) for key in Outbox(ledger.engine).keys([about])]
+        return [session.get_one(OutboxMessage, key) for key in Outbox(ledger.engine).channels([about])]
 
 
 def test_a_lane_that_fails_is_told_once_and_once_when_it_is_well_again(

@@ -145,7 +145,7 @@ def test_unknown_outcomes_stop_the_hands_of_their_lane_and_of_no_other(ledger: L
 def test_a_person_with_authority_closes_it_and_what_tripped_it_counts_no_more(ledger: Ledger) -> None:
     for order in ("1001", "1002"):
         act(ledger, refund(order), BREAKS, to=EffectState.unknown)
-    watch_lanes(ledger, BREAKS, NOW)
+    watch_lanes(ledger, lambda _: BREAKS, NOW)
     assert len(open_breakers(ledger)) == 1
     bo, lea = (
         Token(name, enrol(ledger, name, NOW, roles=(role,)).token)

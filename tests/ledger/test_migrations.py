@@ -24,11 +24,12 @@ from sqlmodel import SQLModel
 
 from control_tower.errors import LedgerError
 from control_tower.ledger import Ledger, slack_users
+from control_tower.ledger.approvers import enrol
 from control_tower.ledger.database import open_engine
 from control_tower.ledger.journal import faults, faults_in
 from control_tower.ledger.migrations import downgrade, moving, planned, shapes, upgrade
 from control_tower.ledger.revisions import HEAD, KNOWN, VERSION_TABLE
-from control_tower.ledger.tables import ChainRow, EventRow, RungRow
+from control_tower.ledger.tables import BreakerRow, ChainRow, EventRow, RungRow
 from control_tower.model import tables as of_models
 from control_tower.slack import tables as of_slack
 from tests.postgres import new_database
@@ -108,19 +109,42 @@ def test_the_ledger_of_the_first_release_is_today_s_with_all_that_is_in_it(first
     assert len(before["effects"]) == 3 and len(before["chains"]) == 3 and before["model_calls"] and before["outbox"]
     assert not_as_written(first, "0001") == []
     moved = upgrade(first, NOW)
-    assert (moved.plan.found, moved.plan.to, moved.signed) == ("0001", HEAD, 3)
+    assert (moved.plan.found, moved.plan.to, moved.signed) == ("0001", HEAD, 6)
     ledger = Ledger(first)
     assert differences(ledger.engine) == []
     assert list(faults(ledger.engine)) == []
     after = everything(first, HEAD)
-    assert {name: rows for name, rows in after.items() if name in before and name != "chains"} == {
-        name: rows for name, rows in before.items() if name != "chains"
-    }
-    assert [(row.run, row.length, row.head) for row in after["chains"]] == [tuple(row) for row in before["chains"]]
+    assert {name: [_as_before(row, of) for row, of in zip(after[name], rows, strict=True)] for name, rows in
+            before.items()} == before  # fmt: skip
+    assert {tuple(row.shops) for row in after["approvers"]} == {("*",)}, "whoever could rule can rule"
+    assert {row.shop for row in after["breakers"]} <= {""} and {row.channel for row in after["outbox"]} == {""}
     with ledger.read() as session:
         told = session.execute(text("SELECT what, detail FROM events WHERE subject = 'ledger'")).one()
     assert told[0] == "migrated" and told[1].startswith(f"from 0001 to {HEAD}")
     ledger.engine.dispose()
+
+
+def _as_before(row: Any, before: Any) -> tuple[Any, ...]:
+    """The columns that a row of the first release has, of the same row now."""
+    return tuple(getattr(row, name) for name in before._fields)
+
+
+def test_what_is_one_shop_s_alone_widens_nothing_in_an_older_release(first: str) -> None:
+    upgrade(first)
+    ledger = Ledger(first)
+    enrol(ledger, "of one shop", NOW, shops=("berlin",))
+    with ledger.write() as session:
+        session.add(RungRow(lane="returns", rung="act", why="in one shop", by="ana", at=NOW, shop="berlin"))
+        session.add(RungRow(lane="returns", rung="route", why="it fell", at=NOW))
+        session.add(BreakerRow(lane="returns", why="in one shop", tripped_at=NOW, shop="berlin"))
+    ledger.engine.dispose()
+    downgrade(first, "0004")
+    assert not_as_written(first, "0004") == []
+    before = everything(first, "0004")
+    assert [row.rung for row in before["rungs"]] == ["route"]
+    assert [row.lane for row in before["breakers"] if row.closed_at is None] == ["fulfilment", "returns"]
+    revoked = {row.name: row.revoked_at is not None for row in before["approvers"]}
+    assert revoked.pop("of one shop") and not any(revoked.values())
 
 
 def test_a_chain_began_when_the_journal_first_heard_of_it(first: str) -> None:
@@ -263,7 +287,7 @@ def test_of_two_that_upgrade_at_once_one_does(first: str) -> None:
     context = multiprocessing.get_context("fork")
     with context.Pool(2) as pool:
         signed = pool.map(_signed, [first, first])
-    assert sorted(signed) == [0, 3]
+    assert sorted(signed) == [0, 6]
     assert not_as_written(first) == []
     told = [row for row in _events(first) if row.subject == "ledger"]
     assert len(told) == 1

@@ -78,8 +78,8 @@ def test_a_row_that_puts_a_lane_on_a_rung_behind_the_books_back_is_named(ledger:
     with ledger.engine.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO rungs (id, lane, rung, why, by, at)"
-                " VALUES (999, 'fulfilment', 'act', 'earned', 'lea', '2026-11-02 09:30:00+00')"
+                "INSERT INTO rungs (id, lane, rung, why, by, shop, at)"
+                " VALUES (999, 'fulfilment', 'act', 'earned', 'lea', '', '2026-11-02 09:30:00+00')"
             )
         )
         connection.execute(text("UPDATE rungs SET rung = 'act' WHERE id = 1"))

@@ -83,7 +83,7 @@ class Desk:
             self.ledger,
             self.channel(),
             inbox,
-            lambda: self.authority,
+            lambda _: self.authority,
             following.ruled,
             following.late,
         )

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 import data_contracts
 from control_tower.errors import MappingError, SourceError
 from control_tower.settings import settings
-from control_tower.sources import mappings_of, open_source, words_of
+from control_tower.source_words import placed, words_of
+from control_tower.sources import mappings_of, open_source
 from control_tower.sources.carrier_words import CODES, DETAILS, STATUSES, scan_code
 from control_tower.sources.payloads import Rows
 from control_tower.sources.tracking import adapt
@@ -242,12 +243,12 @@ def test_of_sources_over_one_another_the_first_has_the_hands_and_each_path_is_wh
     from control_tower.errors import StoreError
     from control_tower.stores import open_store
     from control_tower.stores.shop import EmbeddedShop
-    from desk.run import absolute, mapping_file
+    from desk.run import mapping_file
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_text("")
-    assert absolute("folder:a+tracking:b") == f"folder:{tmp_path}/a+tracking:{tmp_path}/b"
-    assert absolute("shop+tracking:b") == f"shop+tracking:{tmp_path}/b"
+    assert placed("folder:a+tracking:b") == f"folder:{tmp_path}/a+tracking:{tmp_path}/b"
+    assert placed("shop+tracking:b") == f"shop+tracking:{tmp_path}/b"
     assert mapping_file("mine.yaml+tickets") == f"{tmp_path}/mine.yaml+tickets"
     assert isinstance(open_store("shop+tracking:b", settings()), EmbeddedShop)
     with pytest.raises(StoreError, match="for reading only"):

@@ -1,4 +1,4 @@
-"""Refusals: what is wrong with a policy's file, told once, with the line and the nearest right name."""
+"""Refusals: what is wrong with a written file, told once, with the line and the nearest right name."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml.comments import CommentedMap
 
 from control_tower.errors import PolicyError, nearest
-from policies.checks import Fault
-from policies.plain_yaml import line_of
+from control_tower.written.faults import Fault
+from control_tower.written.plain_yaml import line_of
 
-WORKED_OUT = ("as_of", "bound")  # fields that no file may say
+WORKED_OUT = ("as_of", "bound", "overridden")  # fields that no file may say
 
 
 def explained(error: ErrorDetails, model: type[BaseModel]) -> Fault:

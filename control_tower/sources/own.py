@@ -1,0 +1,49 @@
+"""A shop of the tower's file: its source, under the id that the file gives it and with what the file says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from control_tower.nouns import Shop
+from control_tower.shops.document import OwnShop
+from control_tower.sources.protocol import Source
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class OwnSource:
+    """A source whose shop is the file's, whatever the source calls itself.
+
+    Args:
+        own: what the file says overrules the source.
+    """
+
+    def __init__(self, id: str, own: OwnShop, source: Source) -> None:
+        self.id, self.own, self.source = id, own, source
+
+    @cached_property
+    def shop(self) -> Shop:
+        """The shop of the file; what that leaves out is as the source says."""
+        said = {name: getattr(self.own, name) for name in ("time_zone", "country", "currency")}
+        return self.source.shop.model_copy(update={"id": self.id} | {k: v for k, v in said.items() if v})
+
+    def tables(self) -> frozenset[str]:
+        """The tables of the source."""
+        return self.source.tables()
+
+    def columns(self, table: str) -> frozenset[str]:
+        """The columns that the source tells of."""
+        return self.source.columns(table)
+
+    def relation(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        table: str,
+        columns: Mapping[str, str],
+        orders: Sequence[str] | None = None,
+    ) -> str:
+        """SQL of a canonical table: see the protocol."""
+        return self.source.relation(connection, table, columns, orders)

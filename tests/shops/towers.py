@@ -1,0 +1,101 @@
+"""Towers of two shops that are as like as two shops can be: the same orders, customers, products and amounts."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from control_tower.nouns import Action, Proposal
+from control_tower.settings import settings
+from control_tower.stores.generator import generate
+from control_tower.stores.shop import EmbeddedShop
+from tasks.report import LaneReport
+from tests.flows.conftest import Tower, own_tower
+
+BERLIN, RECIFE = "berlin", "recife"
+
+SHOPS = """
+shops:
+  berlin:
+    source: shop
+    database: berlin.db
+    slack_channel: "#berlin"
+  recife:
+    source: shop
+    database: recife.db
+    time_zone: America/Sao_Paulo
+    country: BR
+    currency: BRL
+    policies: recife
+    slack_channel: "#recife"
+"""
+RECIFE_FULFILMENT = """
+inherits: fulfilment
+version: 2
+owner: head of Recife
+in_force: {from: 2020-01-01}
+calendar: {cut_off: "16:00"}
+thresholds:
+  unpaid_hours:
+    source: "our own: a boleto takes three business days"
+    values: [{from: 2020-01-01, value: 120}]
+"""
+RECIFE_AUTHORITY = """
+inherits: authority
+version: 1
+owner: head of Recife
+in_force: {from: 2020-01-01}
+time_zone: America/Sao_Paulo
+country: BR
+"""
+
+
+@dataclass
+class TwoShops:
+    """A tower whose file has two shops, each an embedded one with the same evidence in another currency."""
+
+    tower: Tower
+    folder: Path
+
+    def database(self, shop: str) -> str:
+        return f"sqlite:///{self.folder / f'{shop}.db'}"
+
+    def fill(self, orders: int, seed: int, as_of: datetime) -> None:
+        generate(self.database(BERLIN), orders=orders, seed=seed, as_of=as_of)
+        EmbeddedShop(self.database(BERLIN)).engine.dispose()
+        with sqlite3.connect(self.folder / "berlin.db") as book, sqlite3.connect(self.folder / "recife.db") as other:
+            book.backup(other)
+            tables = [name for (name,) in other.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            for table in tables:
+                if "currency" in [row[1] for row in other.execute(f"PRAGMA table_info({table})")]:
+                    other.execute(f"UPDATE {table} SET currency = 'BRL'")
+
+    def watch(self, shop: str, **given: Any) -> LaneReport:
+        return self.tower.watch(source=f"shop:{shop}", as_of=None, **given)
+
+    def waiting(self, shop: str, action: Action) -> list[Proposal]:
+        return [each for each in self.tower.waiting(action) if each.shop == shop]
+
+    def moved_in(self, shop: str, key: str) -> bool:
+        """Whether a shop's own book has something under a key."""
+        return EmbeddedShop(self.database(shop)).find(key) is not None
+
+
+@contextmanager
+def two_shops(folder: Path, flows: dict[UUID, Any]) -> Iterator[TwoShops]:
+    (folder / "recife").mkdir()
+    (folder / "shops.yaml").write_text(SHOPS)
+    (folder / "recife" / "fulfilment.yaml").write_text(RECIFE_FULFILMENT)
+    (folder / "recife" / "authority.yaml").write_text(RECIFE_AUTHORITY)
+    with pytest.MonkeyPatch.context() as environment, own_tower(folder, flows) as tower:
+        environment.setenv("TOWER_SHOPS", str(folder / "shops.yaml"))
+        tower.settings = settings()
+        yield TwoShops(tower, folder)
