@@ -162,6 +162,9 @@ def strike_rows(
     Returns:
         How many rows were changed.
     """
+    import control_tower.model.tables
+    import control_tower.slack.tables  # noqa: F401 - two that nobody may have loaded yet
+
     count, others = 0, names_of_others(ledger, shop) if shop else frozenset[str]()
     for name in PEOPLE:
         if not inspect(ledger.engine).has_table(name):

@@ -10,6 +10,7 @@ from control_tower.sources.mapping import ColumnMapping
 
 WHOLE = r"^\s*[+-]?[0-9]{1,18}\s*$"
 DECIMAL = r"^\s*[+-]?[0-9]{1,15}(\.[0-9]{1,6})?\s*$"
+WITH_COMMA = r"^\s*[+-]?([0-9]{1,15}|[0-9]{1,3}(\.[0-9]{3}){1,4})(,[0-9]{1,6})?\s*$"
 TIME = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?$"
 TIME_WITH_OFFSET = r"^\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?\s?(Z|[+-]\d{2}(:?\d{2})?)$"
 OFFSET_WITHOUT_COLON, OFFSET_WITH_COLON = r"\s?([+-]\d{2})(\d{2})$", r"\1:\2"
@@ -63,7 +64,7 @@ def _mapped(raw: str, mapped: ColumnMapping) -> str:
 def _read(text: str, kind: str, mapped: ColumnMapping, zone: str, currency: str) -> str:
     """SQL of a text read as a type; NULL when it is anything else, for nothing is guessed."""
     if mapped.read_as == "money":
-        return _money(text, currency)
+        return _money(text, currency, mapped.decimal)
     if mapped.read_as == "end_of_day":
         next_day = f"CAST(TRY_CAST(left({text}, 10) AS DATE) + INTERVAL 1 DAY AS TIMESTAMP)"
         return f"CASE WHEN {_is(text, DAY)} THEN timezone({zone}, {next_day}) END"
@@ -94,10 +95,11 @@ def _with_colon(text: str) -> str:
     return f"regexp_replace({text}, {literal(OFFSET_WITHOUT_COLON)}, {literal(OFFSET_WITH_COLON)})"
 
 
-def _money(text: str, currency: str) -> str:
+def _money(text: str, currency: str, decimal: str) -> str:
     """Minor units; a fraction of a cent is not rounded away, it can't be read."""
-    minor = f"TRY_CAST(trim({text}) AS DECIMAL(24, 6)) * {_scale(currency)}"
-    return f"CASE WHEN {_is(text, DECIMAL)} AND {minor} = floor({minor}) THEN CAST({minor} AS BIGINT) END"
+    plain, form = (text, DECIMAL) if decimal == "." else (f"translate({text}, ',.', '.')", WITH_COMMA)
+    minor = f"TRY_CAST(trim({plain}) AS DECIMAL(24, 6)) * {_scale(currency)}"
+    return f"CASE WHEN {_is(text, form)} AND {minor} = floor({minor}) THEN CAST({minor} AS BIGINT) END"
 
 
 def _scale(currency: str) -> str:

@@ -33,6 +33,11 @@ class ColumnMapping(_Part):
     currency: str | None = Field(
         default=None, description="the column that names the currency of money; the shop's when left out"
     )
+    decimal: str = Field(
+        default=".",
+        pattern="^[.,]$",
+        description="what stands before the cents of money; where it is a comma, points may group thousands",
+    )
     time_zone: str | None = Field(default=None, description="zone of times without an offset; the shop's when left out")
 
     @model_validator(mode="before")
@@ -44,6 +49,8 @@ class ColumnMapping(_Part):
     def _one_origin(self) -> ColumnMapping:
         if sum(origin is not None for origin in (self.column, self.constant, self.expression)) != 1:
             raise ValueError("needs exactly one of column, constant and expression")
+        if self.decimal != "." and not (self.column and self.read_as == "money"):
+            raise ValueError("has a decimal, which only a column that is read as money has")
         return self
 
 

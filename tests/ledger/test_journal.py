@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -55,6 +57,20 @@ def behind_its_back(ledger: Ledger, *statements: str) -> None:
     with ledger.engine.begin() as connection:
         for statement in statements:
             connection.execute(text(statement))
+
+
+def test_a_process_that_has_just_begun_can_walk_the_whole_book(tmp_path: Path) -> None:
+    """It has loaded none of the tables that it did not need, as `tower audit verify` has not."""
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    fill(Ledger(url))
+    program = (
+        "import sys; from control_tower.ledger import open_ledger; from control_tower.ledger.journal import faults\n"
+        "from control_tower.ledger.erasures import strike_rows\n"
+        "book = open_ledger(sys.argv[1]); strike_rows(book, lambda text: False, str, print)\n"
+        "print([str(fault) for fault in faults(book.engine)])"
+    )
+    said = subprocess.run([sys.executable, "-c", program, url], capture_output=True, text=True)
+    assert said.stdout.strip() == "[]", said.stdout + said.stderr[-500:]
 
 
 def test_a_book_that_the_tower_alone_wrote_is_what_was_written(ledger: Ledger) -> None:

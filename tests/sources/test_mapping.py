@@ -196,6 +196,33 @@ def computed(
         return connection.sql(relation).to_arrow_table().to_pylist()
 
 
+def test_money_with_a_decimal_comma_is_read_where_the_mapping_says_so_and_nothing_is_guessed(tmp_path: Path) -> None:
+    written = ['"12,90"', '"1.249,00"', '"1.234.567,8"', "7", '"1.249"', "12.50", '"12,905"', '"1.24,00"', '"2O,00"']
+    (tmp_path / "p.csv").write_text("id,value\n" + "".join(f"{n},{cell}\n" for n, cell in enumerate(written)))
+    file = tmp_path / "m.yaml"
+    file.write_text("""
+shop: {id: s, time_zone: Europe/Berlin, country: DE, currency: EUR}
+files: {p: p.csv}
+tables:
+  payments:
+    file: p
+    columns:
+      payment_id: id
+      order_id: id
+      amount: {column: value, read_as: money, decimal: ","}
+      currency: {constant: EUR}
+""")
+    source = FolderSource(tmp_path, str(file))
+    with duckdb.connect() as connection:
+        relation = source.relation(connection, "payments", data_contracts.load("payments").duckdb_types())
+        rows = connection.sql(relation).to_arrow_table().to_pylist()
+    assert [row["amount"] for row in rows] == [1290, 124_900, 123_456_780, 700, 124_900, None, None, None, None]
+    assert rows[5]["unreadable"] == "amount: 12.50"
+    file.write_text(file.read_text().replace("read_as: money, ", ""))
+    with pytest.raises(MappingError, match="only a column that is read as money"):
+        FolderSource(tmp_path, str(file))
+
+
 @pytest.mark.parametrize("amount", ["{expression: q * p * 100}", "{expression: q * p, read_as: money}"])
 def test_money_that_is_worked_out_is_not_rounded_and_what_is_no_number_is_said(tmp_path: Path, amount: str) -> None:
     cells = b"no,q,p\na,3,1.25\nb,1,0.005\nc,ten,1\nd,,1\ne,99999999999,99999999999\n"
