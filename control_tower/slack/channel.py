@@ -181,7 +181,8 @@ class SlackChannel:
             listed = (one for page in pages for one in page.get("channels") or [])
             self._ids[named] = next((str(one["id"]) for one in listed if one.get("name") == name), "")
         if not (known := self._known_id(named)):
-            raise SlackTrouble(f"no channel #{name} is listed; give its id in its place", "later")
+            where = "set TOWER_SLACK_CHANNEL to its id" if named == self.channel else "give its id in the shops' file"
+            raise SlackTrouble(f"no channel #{name} is listed; {where}", "later")
         return known
 
     def _identity(self) -> set[str]:

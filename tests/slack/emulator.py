@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 
 TOKEN = "xoxb-1234567890-loopback-SECRET"
 CHANNEL = {"id": "C0TOWER0001", "name": "control-tower"}
+SHOP_S = {"id": "C0BERLIN001", "name": "berlin"}
 BOT = {"user_id": "U0TOWER", "bot_id": "B0TOWER", "team_id": "T0SHOP"}
 
 
@@ -80,25 +81,27 @@ class Emulator:
         return dict(BOT)
 
     def conversations_list(self, given: dict[str, Any]) -> dict[str, Any]:
-        return {"channels": [{"id": "C0OTHER0001", "name": "general"}, CHANNEL]}
+        return {"channels": [{"id": "C0OTHER0001", "name": "general"}, CHANNEL, SHOP_S]}
 
     def chat_postMessage(self, given: dict[str, Any]) -> dict[str, Any]:
-        if given["channel"] not in (CHANNEL["id"], "#" + CHANNEL["name"]):
+        channel = next((one for one in (CHANNEL, SHOP_S) if given["channel"] in (one["id"], f"#{one['name']}")), None)
+        if channel is None:
             return {"error": "channel_not_found"}
         ts = f"{self.now.timestamp() + len(self.messages) / 1000:.6f}"
         said = {name: given.get(name) for name in ("text", "blocks", "metadata", "thread_ts")}
         self.messages.append({"type": "message", "ts": ts, "user": "U0TOWER", "bot_id": "B0TOWER", **said})
-        return self._too_long(given) or {"channel": CHANNEL["id"], "ts": ts}
+        self.messages[-1]["channel"] = channel["id"]
+        return self._too_long(given) or {"channel": channel["id"], "ts": ts}
 
     def chat_update(self, given: dict[str, Any]) -> dict[str, Any]:
-        if given["channel"] != CHANNEL["id"]:
+        if given["channel"] not in (CHANNEL["id"], SHOP_S["id"]):
             return {"error": "channel_not_found"}
         if len(given["text"]) > 4000:
             return {"error": "msg_too_long"}
         for message in self.messages:
-            if message["ts"] == given["ts"]:
+            if message["ts"] == given["ts"] and message["channel"] == given["channel"]:
                 message.update({name: given[name] for name in ("text", "blocks", "metadata") if name in given})
-                return self._too_long(given) or {"channel": CHANNEL["id"], "ts": given["ts"]}
+                return self._too_long(given) or {"channel": given["channel"], "ts": given["ts"]}
         return {"error": "message_not_found"}
 
     def _too_long(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -114,8 +117,9 @@ class Emulator:
         return self._page([one for one in self.messages if given["ts"] in (one["ts"], one["thread_ts"])], given)
 
     def _page(self, messages: list[dict[str, Any]], given: dict[str, Any]) -> dict[str, Any]:
-        if given["channel"] != CHANNEL["id"]:
+        if given["channel"] not in (CHANNEL["id"], SHOP_S["id"]):
             return {"error": "channel_not_found"}
+        messages = [one for one in messages if one["channel"] == given["channel"]]
         start, limit = int(given.get("cursor") or 0), min(int(given["limit"]), 15)
         since = [one for one in reversed(messages) if float(one["ts"]) > float(given.get("oldest", 0))]
         with_metadata = given.get("include_all_metadata") == "1"

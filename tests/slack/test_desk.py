@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from control_tower.errors import LedgerError, NotProved
-from control_tower.ledger.approvers import revoke
+from control_tower.ledger.approvers import answer_for, revoke
 from control_tower.ledger.proofs import Token
 from control_tower.ledger.rulings import find_ruling, rule
 from control_tower.ledger.slack_users import SlackUser, enrol_slack_user, prove_slack_user, read_slack_user
@@ -129,6 +129,28 @@ def test_an_approver_who_was_revoked_with_the_form_open_rules_on_nothing(
         form = workspace.form_of("UANN")
         revoke(desk.ledger, "ann", datetime.now(UTC))
         assert "no approver is enrolled with your Slack user" in str(workspace.submit("UANN", form)["view"])
+    assert find_ruling(desk.ledger, proposal.digest) is None
+
+
+def test_an_approver_of_another_shop_is_shown_nothing_and_told_why(
+    desk: Any, workspace: Any, proposal: Proposal
+) -> None:
+    answer_for(desk.ledger, "ann", ("elsewhere",), datetime.now(UTC))
+    with desk.listening():
+        workspace.click("UANN", proposal.digest)
+        assert f"ann decides in elsewhere, and not in {proposal.shop}" in desk.told("UANN")
+    assert not workspace.forms
+    assert find_ruling(desk.ledger, proposal.digest) is None
+
+
+def test_whoever_was_moved_to_another_shop_with_the_form_open_rules_on_nothing(
+    desk: Any, workspace: Any, proposal: Proposal
+) -> None:
+    with desk.listening():
+        workspace.click("UANN", proposal.digest)
+        form = workspace.form_of("UANN")
+        answer_for(desk.ledger, "ann", ("elsewhere",), datetime.now(UTC))
+        assert "ann decides in elsewhere" in str(workspace.submit("UANN", form)["view"])
     assert find_ruling(desk.ledger, proposal.digest) is None
 
 

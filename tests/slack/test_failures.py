@@ -371,3 +371,20 @@ def _secret(token: str) -> Any:
     from pydantic import SecretStr
 
     return SecretStr(token)
+
+
+def test_a_shop_s_messages_are_posted_changed_and_looked_up_in_its_own_channel(
+    outbox: Outbox, told: Any, emulator: ModuleType, slack: Any, channel: Connect, cases: ModuleType
+) -> None:
+    ours = told(1001)
+    outbox.put([ours, told(1002).into("#berlin")])
+    slack.meet("chat.postMessage", *(emulator.Fault(accept=True, drop=True) for _ in range(2)))
+    for later in range(3):
+        outbox.deliver(channel(), now=cases.NOW + later * MINUTE)
+    outbox.put([told(1002, standing="closed: shipped").into("#berlin")])
+    outbox.deliver(channel(), now=cases.NOW + 5 * MINUTE)
+    found = {message["metadata"]["event_payload"]["key"]: message for message in slack.messages}
+    assert len(slack.messages) == len(found) == 2
+    assert found["case:case-1001"]["channel"] == emulator.CHANNEL["id"]
+    assert found["case:case-1002"]["channel"] == emulator.SHOP_S["id"]
+    assert "closed: shipped" in found["case:case-1002"]["text"]
