@@ -128,7 +128,7 @@ class Desk:
         )
 
     @staticmethod
-    def eventually(so: Callable[[], Any], seconds: float = 10) -> Any:
+    def eventually(so: Callable[[], Any], seconds: float = 60) -> Any:
         """What it comes to, once it is so or time is up."""
         until = time.monotonic() + seconds
         while not so() and time.monotonic() < until:
