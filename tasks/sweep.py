@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from control_tower.ledger.waiting import escalate, expire, named_shops, remind, 
 from control_tower.nouns import Noun, Proposal
 from control_tower.pause import open_pauses, resume
 from control_tower.pause.calling_off import call_off
+from control_tower.pause.left_behind import start_again_what_is_left_behind
 from control_tower.pause.reconciling import ended_among, waiting_for_nobody
 from control_tower.settings import settings
 from control_tower.shops import shops_of
@@ -50,6 +51,7 @@ class Swept(Noun):
     asked_again: tuple[str, ...] = ()
     woken: tuple[str, ...] = ()
     called_off: tuple[str, ...] = ()
+    started_again: tuple[str, ...] = ()
 
     @property
     def markdown(self) -> str:
@@ -87,6 +89,7 @@ def sweep(now: datetime) -> Swept:
     _tell(ledger, due, named, now)
     expired = set(due.expired)
     again = _ask_again(ledger, [row for row in waiting if row.digest not in expired])
+    left = start_again_what_is_left_behind(datetime.now(UTC))
     woken = approved_and_unsettled(ledger)
     for run in woken:
         resume(run)
@@ -99,6 +102,7 @@ def sweep(now: datetime) -> Swept:
         asked_again=tuple(again),
         woken=tuple(woken),
         called_off=tuple(orphans),
+        started_again=tuple(left),
     )
 
 

@@ -197,7 +197,7 @@ def write_entries(connection: Connection, after: int, secret: Callable[[], bytes
         for key in sorted(_named(key) for key in keys[of]):
             number += 1
             row = {"number": number, "of": of, "key": key, "digest": digests.get(key, ""), "at": now}
-            code = _code(secret(), row, code)
+            code = code_of(secret(), row, code)
             rows.append(row | {"code": code})
     connection.execute(insert(JOURNAL), rows)
     connection.execute(update(HEAD).values(number=number, code=code))
@@ -214,7 +214,8 @@ def touch_all(connection: Connection, table: Table) -> None:
     connection.execute(text(f"{statement} FROM {table.name}"), {"by": _writer(connection)})
 
 
-def _code(secret: bytes, row: dict[str, Any], before: str) -> str:
+def code_of(secret: bytes, row: dict[str, Any], before: str) -> str:
+    """The code of an entry, which follows the one with the code `before`."""
     content = [row["number"], row["of"], row["key"], row["digest"], row["at"].isoformat(), before]
     return hmac.digest(secret, canonical(content), "sha256").hex()
 
@@ -285,7 +286,7 @@ def _broken_entries(connection: Connection, newest: dict[str, dict[str, str]]) -
     for row in connection.execute(select(JOURNAL).order_by(JOURNAL.c.number)).mappings():
         if row["number"] != last + 1:
             yield Fault("journal", str(last + 1), "is gone")
-        if not hmac.compare_digest(row["code"], _code(secret, dict(row), code)):
+        if not hmac.compare_digest(row["code"], code_of(secret, dict(row), code)):
             yield Fault("journal", str(row["number"]), "is not what was written")
         code, last = row["code"], row["number"]
         newest[row["of"]][row["key"]] = row["digest"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from control_tower.errors import TowerError
 from control_tower.keeping.step import open_archive
 from control_tower.ledger.database import open_engine
 from control_tower.ledger.revisions import must_be_head, revision_at
+from control_tower.ledger.same_key import newest_is_ours
 from control_tower.settings import Settings
 from desk.doctor.finding import Finding
 from desk.doctor.machine import time_apart
@@ -30,7 +31,20 @@ def ledger(tower: Settings) -> Iterator[Finding]:
         with engine.connect() as connection:
             there = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
         yield time_apart((there - datetime.now(UTC)).total_seconds(), "the ledger")
+    yield from _key(engine, tower)
     engine.dispose()
+
+
+def _key(engine: Engine, tower: Settings) -> Iterator[Finding]:
+    """Whether this machine would go on writing the journal with the key that it was written with."""
+    remedy = "set TOWER_APPROVER_KEY to the key in approvers.key of the machine that wrote it, on all of them"
+    if tower.approver_key is None and not (tower.folder / "approvers.key").exists():
+        yield Finding("key", "this machine has none, and the ledger was written with one", remedy)
+        return
+    ours = newest_is_ours(engine)
+    if ours is not None:
+        told = "is the one that the ledger was last written with" if ours else "is not that of whoever wrote last"
+        yield Finding("key", told, "" if ours else remedy)
 
 
 def artifacts(tower: Settings) -> Iterator[Finding]:

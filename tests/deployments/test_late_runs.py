@@ -99,6 +99,7 @@ def test_what_a_person_asked_for_is_not_skipped(server: Server) -> None:
         assert (LOOKED["asked"], outcomes(client, lane)) == (2, Counter(Skipped=2, Completed=2))
 
 
+@pytest.mark.large
 def test_two_workers_that_come_back_at_once_look_once(server: Server, tmp_path: Path) -> None:
     with get_client(sync_client=True) as client:
         make_pools(client)
