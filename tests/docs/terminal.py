@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-FORGOTTEN = ("PREFECT_", "TOWER_", "PYTEST_")
+FORGOTTEN = ("PREFECT_", "TOWER_", "PYTEST_", "PYTHON")
 TOKEN = re.compile(r"^(tower_\S{30,})$", re.MULTILINE)
 
 
