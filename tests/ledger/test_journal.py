@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -55,6 +57,18 @@ def behind_its_back(ledger: Ledger, *statements: str) -> None:
     with ledger.engine.begin() as connection:
         for statement in statements:
             connection.execute(text(statement))
+
+
+def test_a_process_that_has_used_no_model_walks_the_whole_book(ledger: Ledger) -> None:
+    fill(ledger)
+    url = ledger.engine.url.render_as_string(hide_password=False)
+    # As `tower audit verify` does: the tables of what it has not imported are in the book all the same.
+    alone = (
+        "import sys\nfrom control_tower.ledger import open_ledger\nfrom control_tower.ledger.journal import faults\n"
+        "assert list(faults(open_ledger(sys.argv[1]).engine)) == []"
+    )
+    done = subprocess.run([sys.executable, "-c", alone, url], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr[-800:]
 
 
 def test_a_book_that_the_tower_alone_wrote_is_what_was_written(ledger: Ledger) -> None:
