@@ -263,10 +263,10 @@ def faults(engine: Engine) -> Iterator[Fault]:
     A journal that was cut off at its end together with its head, as in an old copy of the whole book, is seen only by
     the kept records, which name the entry that they were written after.
     """
-    import control_tower.model.tables  # noqa: F401 - whose rows are watched too, and which nobody may have loaded yet
+    from control_tower.ledger.revisions import all_tables
 
     with snapshot(engine) as connection:
-        yield from faults_in(connection, SQLModel.metadata.tables)
+        yield from faults_in(connection, all_tables())
 
 
 def faults_in(connection: Connection, tables: Mapping[str, Table]) -> Iterator[Fault]:

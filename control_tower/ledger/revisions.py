@@ -101,18 +101,26 @@ def still_head(connection: Connection) -> str | None:
     return connection.execute(_REVISION).scalar()
 
 
-def _make(engine: Engine) -> str | None:
-    """Make all tables at once; of two that come at the same time, the second finds them."""
+def all_tables() -> dict[str, Table]:
+    """Every table of this release's ledger by name, whichever of them this process has had to do with."""
     from control_tower.ledger import slack_users, tables
     from control_tower.model import tables as of_models
     from control_tower.slack import tables as of_slack
 
     every = [*tables.ALL, *of_models.TABLES, of_slack.OUTBOX, of_slack.INBOX, slack_users.TABLE]
+    return {table.name: table for table in every}
+
+
+def _make(engine: Engine) -> str | None:
+    """Make all tables at once; of two that come at the same time, the second finds them."""
+    from control_tower.ledger import tables
+    from control_tower.model import tables as of_models
+
     with engine.begin() as connection:
         lock_out_others(connection)
         if (found := revision_of(connection)) is not None:
             return found
-        SQLModel.metadata.create_all(connection, tables=every)
+        SQLModel.metadata.create_all(connection, tables=list(all_tables().values()))
         note_changes(connection, [*tables.ALL, of_models.CALLS])
         _version.create(connection)
         connection.execute(insert(_version).values(version_num=HEAD))
