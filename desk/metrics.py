@@ -4,27 +4,39 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from control_tower.errors import SettingError
 from control_tower.schedules import longest
 from control_tower.server import LOOPBACK
 from control_tower.settings import settings
+from control_tower.shops import shops_of
 from desk.deploy import PREFECT_YAML
 from desk.up import say
 
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+    from control_tower.shops.document import OwnShop
+
 PORT = 9464  # where exporters of OpenTelemetry's kind listen by custom
+
+
+def _registry() -> CollectorRegistry:
+    from control_tower.metrics.collecting import registry
+
+    shops = shops_of(settings())
+    return registry(settings().ledger, intervals(shops), shops)
 
 
 def print_metrics() -> None:
     """Print what a scrape would read now."""
     from prometheus_client import generate_latest
 
-    from control_tower.metrics.collecting import registry
-
-    sys.stdout.write(generate_latest(registry(settings().ledger, intervals())).decode())
+    sys.stdout.write(generate_latest(_registry()).decode())
 
 
 def serve_metrics() -> None:
@@ -51,10 +63,8 @@ def serving(port: int) -> Iterator[str]:
     """
     from prometheus_client import start_http_server
 
-    from control_tower.metrics.collecting import registry
-
     try:
-        server, thread = start_http_server(port, LOOPBACK, registry(settings().ledger, intervals()))
+        server, thread = start_http_server(port, LOOPBACK, _registry())
     except OSError as fault:
         remedy = "set TOWER_METRICS_PORT to a free port"
         raise SettingError(f"nobody can listen on port {port}: {fault.strerror}", remedy=remedy) from fault
@@ -66,8 +76,19 @@ def serving(port: int) -> Iterator[str]:
         thread.join()
 
 
-def intervals(file: Path = PREFECT_YAML) -> dict[str, float]:
-    """The longest time between two looks of each lane that has a schedule, in seconds."""
+def intervals(shops: Mapping[str, OwnShop] | None = None, file: Path = PREFECT_YAML) -> dict[tuple[str, str], float]:
+    """The longest time between two looks of each lane that has a schedule, in seconds, by lane and shop.
+
+    Args:
+        shops: of the tower's file; without them there is one, and it is named by nothing.
+    """
+    by_lane = _by_lane(file)
+    if not shops:
+        return {(lane, ""): seconds for lane, seconds in by_lane.items()}
+    return {(lane, id): by_lane[lane] for lane in by_lane for id, shop in shops.items() if shop.watched_by(lane)}
+
+
+def _by_lane(file: Path) -> dict[str, float]:
     from ruamel.yaml import YAML
 
     deployments = YAML(typ="safe").load(file.read_text())["deployments"]

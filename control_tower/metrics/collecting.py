@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
@@ -18,6 +18,8 @@ from control_tower.metrics.webhooks import RECEIVED
 from control_tower.redaction import redacted
 
 logger = logging.getLogger("control_tower.metrics")
+Intervals = Mapping[tuple[str, str], float]
+"""Seconds by lane and shop."""
 
 
 class Book(Collector):
@@ -25,11 +27,12 @@ class Book(Collector):
 
     Args:
         ledger: URL of the ledger.
-        intervals: seconds between two looks of each lane, by its schedule.
+        intervals: seconds between two looks of a lane at a shop, by its schedule; the shop is empty where there is one.
+        shops: those of the tower's file.
     """
 
-    def __init__(self, ledger: str, intervals: Mapping[str, float], clock: Clock = SYSTEM) -> None:
-        self.engine, self.intervals, self.clock = reader(ledger), intervals, clock
+    def __init__(self, ledger: str, intervals: Intervals, shops: Collection[str] = (), clock: Clock = SYSTEM) -> None:
+        self.engine, self.intervals, self.shops, self.clock = reader(ledger), intervals, shops, clock
         self.trouble = ""
 
     def collect(self) -> Iterator[Metric]:
@@ -37,7 +40,7 @@ class Book(Collector):
         began = time.perf_counter()
         try:
             with as_of_now(self.engine) as book:
-                found = list(figures(book, self.clock.now()))
+                found = list(figures(book, self.clock.now(), self.shops))
             trouble = ""
         except (SQLAlchemyError, OSError) as fault:
             found, trouble = [], _in_words(fault)
@@ -47,8 +50,8 @@ class Book(Collector):
         yield gauge("tower_up", "1 when the ledger could be read.", (), [(not trouble,)])
         yield gauge("tower_read_seconds", "How long reading the ledger took.", (), [(time.perf_counter() - began,)])
         yield gauge(
-            "tower_lane_interval_seconds", "Longest time between two looks of a lane, by its schedule.", ("lane",),
-            self.intervals.items(),
+            "tower_lane_interval_seconds", "Longest time between two looks of a lane, by its schedule.",
+            ("lane", "shop"), ((*kind, seconds) for kind, seconds in self.intervals.items()),
         )  # fmt: skip
         yield from found
 
@@ -59,9 +62,9 @@ def _in_words(fault: Exception) -> str:
     return redacted(lines[0] if lines else type(fault).__name__)[:300]
 
 
-def registry(ledger: str, intervals: Mapping[str, float]) -> CollectorRegistry:
+def registry(ledger: str, intervals: Intervals, shops: Collection[str] = ()) -> CollectorRegistry:
     """A registry that holds the book, and what this process received, and nothing else."""
     found = CollectorRegistry(auto_describe=False)
-    found.register(Book(ledger, intervals))
+    found.register(Book(ledger, intervals, shops))
     found.register(RECEIVED)
     return found

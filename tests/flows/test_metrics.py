@@ -25,10 +25,11 @@ from control_tower.errors import SettingError
 from control_tower.ledger import Ledger
 from control_tower.ledger.cases import find_proposal
 from control_tower.ledger.looks import record_look
-from control_tower.ledger.tables import CaseRow, EffectRow, LookRow, ProposalRow
+from control_tower.ledger.tables import BreakerRow, CaseRow, EffectRow, LookRow, ProposalRow
 from control_tower.metrics.collecting import registry
 from control_tower.nouns import Action, Verdict
 from control_tower.pause import resume
+from control_tower.shops.document import OwnShop
 from control_tower.stores.shop import sqlite_file
 from desk.metrics import intervals, serve_metrics_beside, serving
 from tests.flows.conftest import Tower, own_tower
@@ -39,9 +40,9 @@ Samples = dict[tuple[str, tuple[str, ...]], float]
 
 
 def read(text: str) -> Samples:
-    """Every sample by name and label values, in the order of the labels' names."""
+    """Every sample by name and label values, in the order of the labels' names; an empty label is none."""
     return {
-        (sample.name, tuple(value for _, value in sorted(sample.labels.items()))): sample.value
+        (sample.name, tuple(value for _, value in sorted(sample.labels.items()) if value)): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
@@ -172,8 +173,16 @@ def test_beside_tower_up_it_is_served_until_that_stops(
 
 def test_each_lane_has_the_interval_of_its_schedule() -> None:
     assert intervals() == {
-        "fulfilment": 1800, "fraud": 1800, "returns": 3600, "inventory": 3600, "subscriptions": 3600,
+        ("fulfilment", ""): 1800, ("fraud", ""): 1800, ("returns", ""): 3600, ("inventory", ""): 3600,
+        ("subscriptions", ""): 3600,
     }  # fmt: skip
+
+
+def test_each_shop_has_the_lanes_that_watch_it() -> None:
+    both, one = OwnShop(source="folder:berlin"), OwnShop(source="folder:recife", lanes=("returns",))
+    found = intervals({"berlin": both, "recife": one})
+    assert {shop for lane, shop in found if lane == "returns"} == {"berlin", "recife"}
+    assert [shop for lane, shop in found if lane == "fulfilment"] == ["berlin"]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -225,6 +234,32 @@ def test_ten_thousand_cases_are_counted_in_less_than_a_second(ledger: Ledger) ->
     assert found["tower_look_rows", ("fulfilment", "shop", "accepted", "orders")] == 0, "of the newest look alone"
     assert took < 1.0, f"{took:.2f} s"
     print(f"{ledger.engine.dialect.name}: {took:.3f} s")
+
+
+def test_a_shop_that_nobody_looks_at_is_not_hidden_by_another(ledger: Ledger) -> None:
+    for hours, shop in ((30, "berlin"), (1, "recife"), (7, "gone")):
+        record_look(
+            ledger, f"run-{shop}", lane="returns", source=f"shop:{shop}", shop=shop, as_of=NOW,
+            now=NOW - timedelta(hours=hours), accepted={"orders": hours},
+        )  # fmt: skip
+    rows = list(zip(*many(30), strict=True))
+    with ledger.engine.begin() as connection:
+        for table, them in zip((CaseRow, ProposalRow, EffectRow), rows, strict=True):
+            connection.execute(insert(table), [one | {"shop": "berlin"} if "shop" in one else one for one in them])
+    trip(ledger, "fraud", "berlin")
+    url = ledger.engine.url.render_as_string(hide_password=False)
+    found = read(generate_latest(registry(url, {}, ("berlin", "recife"))).decode())
+    ages = of(found, "tower_newest_look_age_seconds")
+    assert ages["returns", "berlin"] > 30 * 3600 - 60 and ages["returns", "recife"] < 2 * 3600
+    assert ages["returns",] > 6 * 3600, "a shop that is no longer in the file is none of its own"
+    assert found["tower_look_rows", ("returns", "berlin", "shop", "accepted", "orders")] == 30
+    assert sum(number for labels, number in of(found, "tower_open_cases").items() if "berlin" in labels) == 30
+    assert found["tower_breaker_open", ("fraud", "berlin")] == 1
+
+
+def trip(ledger: Ledger, lane: str, shop: str) -> None:
+    with ledger.write() as session:
+        session.add(BreakerRow(lane=lane, shop=shop, why="", tripped_at=NOW))
 
 
 def test_a_look_that_a_broken_contract_stopped_is_seen(ledger: Ledger) -> None:
