@@ -15,11 +15,11 @@ from uuid import UUID
 from control_tower.keeping.step import step
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.approvers import holders
-from control_tower.ledger.cases import approved_and_unsettled, find_proposal, paused_as
+from control_tower.ledger.cases import find_proposal, paused_as
 from control_tower.ledger.tables import ProposalRow
 from control_tower.ledger.waiting import escalate, expire, remind, those_that_wait
 from control_tower.nouns import Noun, Proposal
-from control_tower.pause import open_pauses, resume
+from control_tower.pause import open_pauses
 from control_tower.pause.calling_off import call_off
 from control_tower.pause.reconciling import ended_among, waiting_for_nobody
 from control_tower.settings import settings
@@ -28,6 +28,7 @@ from policies.authority import WrittenAuthority
 from tasks.ask import request_for
 from tasks.authority import written_authority
 from tasks.tell import said, tell_case
+from tasks.wake import wake_approved
 
 TOLD = 20
 """So many proposals are named in one notice; the rest are counted."""
@@ -72,9 +73,7 @@ def sweep(now: datetime) -> Swept:
     _tell(ledger, due, now)
     expired = set(due.expired)
     again = _ask_again(ledger, [row for row in waiting if row.digest not in expired])
-    woken = approved_and_unsettled(ledger)
-    for run in woken:
-        resume(run)
+    woken = wake_approved(ledger)
     orphans = waiting_for_nobody(lambda digest: _standing(ledger, digest) in ("waiting", "approved"))
     call_off(orphans)
     return Swept(
