@@ -28,6 +28,7 @@ from desk.kept import kept
 from desk.ledger import ledgers
 from desk.model_commands import models
 from desk.policy_commands import policies
+from desk.recover import recovery
 from desk.rungs import rungs
 from desk.shops import OnlyShop
 from desk.slack_desk.command import slack
@@ -47,6 +48,7 @@ app.add_typer(contracts, name="contract")
 app.add_typer(kept, name="kept")
 app.add_typer(audits, name="audit")
 app.add_typer(ledgers, name="ledger")
+app.add_typer(recovery, name="recover")
 app.add_typer(policies, name="policy")
 app.add_typer(slack, name="slack")
 app.add_typer(models, name="model")

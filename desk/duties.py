@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from control_tower.ledger import open_ledger
-from control_tower.ledger.cases import approved_and_unsettled
 from control_tower.settings import settings
 from control_tower.slack.client import open_channel
 from control_tower.slack.outbox import Outbox
@@ -15,10 +14,9 @@ def wake_ruled() -> None:
     Somebody may have been cut off between the ruling and the wake-up, or an effect may be unknown
     until the store is read again.
     """
-    from control_tower.pause import resume
+    from tasks.wake import wake_approved
 
-    for run in approved_and_unsettled(open_ledger(settings().ledger)):
-        resume(run)
+    wake_approved(open_ledger(settings().ledger))
 
 
 def deliver_messages() -> None:

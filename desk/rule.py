@@ -187,15 +187,15 @@ def wake_all(digests: Sequence[str]) -> dict[str, str]:
     ledger = open_ledger(tower.ledger)
     said: dict[str, str] = {}
     with running_server(tower):
-        from control_tower.pause import resume
         from desk.deploy import deploy
         from desk.worker import is_worked, work
+        from tasks.wake import wake as wake_one
 
         deployed = deploy(tower)
         for digest in digests:
-            # It may have been ruled on before its run was opened.
-            run = find_proposal(ledger, digest).flow_run_id or opened(ledger, digest)
-            said[digest] = f"{resume(run)} {run}"
+            # It may have been ruled on before its run was opened, or Prefect may have lost it since.
+            woken, run = wake_one(ledger, digest, find_proposal(ledger, digest).flow_run_id)
+            said[digest] = f"{woken} {run}"
         if is_worked(tower):
             for digest in digests:
                 _until_settled(ledger, digest)

@@ -18,11 +18,11 @@ from control_tower.errors import PolicyError
 from control_tower.keeping.step import step
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.approvers import holders
-from control_tower.ledger.cases import approved_and_unsettled, find_proposal, paused_as
+from control_tower.ledger.cases import find_proposal, paused_as
 from control_tower.ledger.tables import ProposalRow
 from control_tower.ledger.waiting import escalate, expire, named_shops, remind, those_that_wait
 from control_tower.nouns import Noun, Proposal
-from control_tower.pause import open_pauses, resume
+from control_tower.pause import open_pauses
 from control_tower.pause.calling_off import call_off
 from control_tower.pause.left_behind import start_again_what_is_left_behind
 from control_tower.pause.reconciling import ended_among, waiting_for_nobody
@@ -35,6 +35,7 @@ from tasks.ask import request_for
 from tasks.authority import written_authority
 from tasks.shops import channel_of
 from tasks.tell import all_said, tell_case
+from tasks.wake import wake_approved
 
 log = logging.getLogger(__name__)
 
@@ -90,9 +91,7 @@ def sweep(now: datetime) -> Swept:
     expired = set(due.expired)
     again = _ask_again(ledger, [row for row in waiting if row.digest not in expired])
     left = start_again_what_is_left_behind(datetime.now(UTC))
-    woken = approved_and_unsettled(ledger)
-    for run in woken:
-        resume(run)
+    woken = wake_approved(ledger)
     orphans = waiting_for_nobody(lambda digest: _standing(ledger, digest) in ("waiting", "approved"))
     call_off(orphans)
     return Swept(

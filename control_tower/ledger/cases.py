@@ -304,8 +304,8 @@ def approved(ledger: Ledger) -> list[str]:
         return list(session.scalars(select(col(ProposalRow.digest)).where(col(ProposalRow.standing) == "approved")))
 
 
-def approved_and_unsettled(ledger: Ledger) -> list[str]:
-    """The flow runs of proposals that were approved and have not come to an end, where hands are not stopped."""
+def approved_and_unsettled(ledger: Ledger) -> dict[str, str | None]:
+    """Approved proposals that have not come to an end, where hands are not stopped: digest → flow run id, if any."""
     with ledger.read() as session:
         stopped = exists().where(
             col(BreakerRow.closed_at).is_(None),
@@ -313,11 +313,11 @@ def approved_and_unsettled(ledger: Ledger) -> list[str]:
             or_(col(BreakerRow.shop) == "", col(BreakerRow.shop) == col(CaseRow.shop)),
         )
         statement = (
-            select(col(ProposalRow.flow_run_id))
+            select(col(ProposalRow.digest), col(ProposalRow.flow_run_id))
             .join(CaseRow, col(CaseRow.id) == col(ProposalRow.case_id))
             .where(col(ProposalRow.standing) == "approved", ~stopped)
         )
-        return [run for run in session.scalars(statement) if run]
+        return {row[0]: row[1] for row in session.execute(statement)}
 
 
 def withdrawn(ledger: Ledger, lane: str, shop: str) -> dict[str, tuple[str, str]]:

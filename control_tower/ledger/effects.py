@@ -20,8 +20,9 @@ from control_tower.errors import CapReached, HandsStopped, OutcomeUnknown
 from control_tower.ledger.authorised import Authorised
 from control_tower.ledger.caps import alone, over_a_cap, stopped
 from control_tower.ledger.database import Ledger, changed
-from control_tower.ledger.tables import EffectRow, EventRow
-from control_tower.nouns import Action, Effect, EffectState, Money
+from control_tower.ledger.tables import EffectRow, EventRow, ProposalRow
+from control_tower.nouns import Action, Effect, EffectState, Money, Proposal
+from control_tower.stores.protocol import StoreEffect
 
 OPEN = (EffectState.intended.value, EffectState.sent.value, EffectState.unknown.value)
 
@@ -164,6 +165,37 @@ def take_up(ledger: Ledger, key: str, holder: str) -> Effect | None:
         if row is not None and row.state in OPEN:
             row.holder = holder
         return _noun(row) if row else None
+
+
+def found_done(ledger: Ledger, proposal: Proposal, recorded: StoreEffect, now: datetime) -> bool:
+    """Write down what the store did and a restored ledger does not know; False where it knows by now.
+
+    Whoever approved it was lost with the ledger, so nobody is named; caps count it all the same. The proposal is done,
+    and nobody is asked about it again.
+    """
+    said = f"the store recorded it as {recorded.reference}; its ruling was lost with the ledger"
+    with ledger.write() as session:
+        alone(session)
+        row = session.get_one(ProposalRow, proposal.digest)
+        known = session.get(EffectRow, proposal.digest)
+        if row.standing != "waiting" or known is not None:
+            return False
+        session.add(_recovered(proposal, recorded, said, now))
+        row.standing, row.detail = "done", said
+        for subject in (f"effect:{row.digest}", f"proposal:{row.digest}", f"case:{row.case_id}"):
+            session.add(EventRow(subject=subject, what="recovered", detail=said, at=now))
+    return True
+
+
+def _recovered(proposal: Proposal, recorded: StoreEffect, said: str, now: datetime) -> EffectRow:
+    money = recorded.money
+    return EffectRow(
+        key=proposal.digest, action=proposal.action.value, order_id=proposal.order_id,
+        amount=money.amount if money else None, currency=money.currency if money else None,
+        state=EffectState.confirmed.value, store_reference=recorded.reference, prior=dict(recorded.prior), detail=said,
+        lane=proposal.lane, shop=proposal.shop, customer=proposal.customer, approver="", holder="",
+        intended_at=recorded.at, changed_at=now,
+    )  # fmt: skip
 
 
 def open_effects(ledger: Ledger) -> list[Effect]:

@@ -246,6 +246,19 @@ class ErasedRow(SQLModel, table=True):
     at: datetime = Field(sa_column=_moment())
 
 
+class RestorationRow(SQLModel, table=True):
+    """One time that the ledger was restored from a backup: which kept records it lost, and who answers for that."""
+
+    __tablename__ = "restorations"
+    id: int | None = Field(default=None, primary_key=True)
+    by: str
+    why: str
+    at: datetime = Field(sa_column=_moment())
+    since: datetime = Field(sa_column=_moment())  # when the first of those records was begun
+    until: datetime = Field(sa_column=_moment())
+    records: list[str] = Field(sa_column=Column(JSON, nullable=False))  # the digest of each
+
+
 _ROWS: tuple[Any, ...] = (
     CaseRow,
     ProposalRow,
@@ -261,5 +274,6 @@ _ROWS: tuple[Any, ...] = (
     HoldRow,
     ErasureRow,
     ErasedRow,
+    RestorationRow,
 )
 ALL = [row.__table__ for row in _ROWS]

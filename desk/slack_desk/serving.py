@@ -58,9 +58,9 @@ def wake_run(digest: str) -> None:
         wake(digest)
         return
     with running_server(tower):
-        from control_tower.pause import resume
+        from tasks.wake import wake as wake_one
 
-        resume(run)
+        wake_one(open_ledger(tower.ledger), digest, run)
 
 
 def serve(
