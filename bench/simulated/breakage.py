@@ -1,0 +1,56 @@
+"""What breaks in a simulated week, and when: drawn beforehand from the seed."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from simulated.house import House
+
+SHORTEST = 6.0  # seconds that the work of an hour is taken to last at least
+AT_WORK = 30.0  # seconds to wait for work to begin
+
+
+@dataclass(frozen=True)
+class Breakage:
+    """Which hour of the week meets what; the worker is killed in each."""
+
+    slack_down: int
+    restarts: dict[int, str]
+    seed: int
+
+    def delay(self, hour: int, lasts: float) -> float:
+        """Seconds of work after which something breaks, where the hour before lasted so long."""
+        return random.Random(f"{self.seed} {hour}").uniform(0.0, 0.6) * max(lasts, SHORTEST)
+
+
+def drawn(hours: int, begins_at: int, seed: int) -> Breakage:
+    """PostgreSQL is restarted twice, and Slack is down in an hour of some working day.
+
+    Args:
+        hours: of the week.
+        begins_at: the hour of the shop's day at which it begins.
+    """
+    chance = random.Random(seed)
+    working = [hour for hour in range(1, hours - 2) if 10 <= (hour + begins_at) % 24 <= 15] or [hours // 2]
+    slack = chance.choice(working)
+    first, second = hours // 3, (2 * hours) // 3
+    return Breakage(slack, {first: "immediate", second: "fast"}, seed)
+
+
+def while_at_work(house: House, delay: float, act: Callable[[], None]) -> threading.Thread:
+    """Do this once work has been under way for so many seconds; at the latest when none has begun for a while."""
+
+    def strike() -> None:
+        until = time.monotonic() + AT_WORK
+        while time.monotonic() < until and not house.busy():
+            time.sleep(0.1)
+        time.sleep(delay)
+        act()
+
+    thread = threading.Thread(target=strike)
+    thread.start()
+    return thread

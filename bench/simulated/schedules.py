@@ -1,0 +1,37 @@
+"""The schedules of a simulated week: those of deployments/prefect.yaml, sparser where two cores ask for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+REAL = Path(__file__).parents[2] / "deployments" / "prefect.yaml"
+OFTEN = {"*/5 * * * *": "*/30 * * * *", "*/15 * * * *": "*/30 * * * *"}
+"""What runs every few minutes finds nothing new between two jumps of the clock."""
+
+
+def write_schedules(file: Path, every: int) -> int:
+    """Write them; a lane looks in every so many hours, at the minute that it has in the real file.
+
+    Returns:
+        How many schedules there are.
+    """
+    yaml = YAML(typ="safe")
+    content = yaml.load(REAL.read_text())
+    number = 0
+    for deployment in content["deployments"]:
+        for schedule in deployment["schedules"]:
+            cron = OFTEN.get(schedule["cron"], schedule["cron"])
+            if deployment["name"].startswith("watch-"):
+                cron = sparser(cron, every)
+            schedule["cron"] = cron
+            number += 1
+    yaml.dump(content, file)
+    return number
+
+
+def sparser(cron: str, every: int) -> str:
+    """The first minute of a cron expression, in every so many hours."""
+    minute = cron.split()[0].split(",")[0].replace("*/30", "0")
+    return f"{minute} */{every} * * *" if every > 1 else f"{minute} * * * *"
