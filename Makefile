@@ -7,10 +7,10 @@ WORKERS ?= 2
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: help setup demo test test-all tools check lock clean
+.PHONY: help setup demo test test-all tools check docs lock clean
 
 help:
-	@echo "make setup | demo | test | test-all | check | lock | clean"
+	@echo "make setup | demo | test | test-all | check | docs | lock | clean"
 
 setup: $(VENV)/.ready
 
@@ -50,9 +50,14 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The reference from the code, and the pages as a site in .site/.
+docs: setup
+	$(BIN)/python docs/site/reference.py
+	$(BIN)/python docs/site/build.py
+
 lock:
 	uv pip compile pyproject.toml --extra dev --extra bench --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --quiet --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) .tower
+	rm -rf $(VENV) .tower .site
