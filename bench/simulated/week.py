@@ -24,7 +24,7 @@ from simulated.slack import open_slack
 from simulated.tower import by_schedules
 
 HOUR = timedelta(hours=1)
-DRAINING = 3  # hours after the week, in which nothing breaks and nobody rules
+DRAINING = 2  # hours after the week, in which nothing breaks and nobody rules
 RULINGS_AT_ONCE = 40
 
 

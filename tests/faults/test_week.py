@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 BENCH = Path(__file__).parents[2] / "bench"
-HOURS = 4
+HOURS = 3
 
 
 def why_not() -> str:
@@ -37,9 +37,9 @@ def lived() -> Iterator[dict[str, Any]]:
         pytest.skip("no PostgreSQL here to be restarted")
     with tempfile.TemporaryDirectory(prefix="week-") as folder:  # PostgreSQL, as somebody else, can reach that
         command = [sys.executable, str(BENCH / "week.py"), "--orders", "200", "--days", "1", "--hours", str(HOURS)]
-        command += ["--begins", "2026-11-02T09:00", "--folder", folder, "--json"]
+        command += ["--begins", "2026-11-02T10:00", "--folder", folder, "--json"]
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "TOWER_"))}
-        done = subprocess.run(command, capture_output=True, text=True, timeout=1500, env=kept, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=1200, env=kept, check=False)
         assert done.stdout, done.stderr[-3000:]
         yield json.loads(done.stdout)
 
