@@ -29,7 +29,11 @@ LANE = lane(
 
 @flow(name="watch-fulfilment", persist_result=False, on_running=[makes_up])
 def watch_fulfilment(
-    source: str = "shop", mapping: str | None = None, as_of: datetime | None = None, dry_run: bool = False
+    source: str = "shop",
+    mapping: str | None = None,
+    as_of: datetime | None = None,
+    dry_run: bool = False,
+    only_changed: bool = False,
 ) -> Looked:
     """Find the orders that are not moving as promised, and ask a person what to do.
 
@@ -38,5 +42,6 @@ def watch_fulfilment(
         mapping: a mapping file, or the name of a shipped one.
         as_of: timezone-aware; nothing later is seen. Now, when left out.
         dry_run: find, score and report; open nothing.
+        only_changed: look at what changed since the last look, and at what time may move; at everything when unsure.
     """
-    return look(LANE, source, mapping, as_of, dry_run)
+    return look(LANE, source, mapping, as_of, dry_run, only_changed=only_changed)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from control_tower.sources.protocol import Source
     from data_contracts import Contract
 
+NOBODY = ""  # an order that is not there: of none, only rows that name none are read
 GIVEN = frozenset({"source", "source_id", "observed_at"})  # a source that does not tell has a default
 
 
@@ -53,6 +54,7 @@ def gather(
     as_of: datetime,
     orders: Sequence[str] = (),
     live: bool = False,
+    chosen: Kept | None = None,
 ) -> Gathered:
     """Read each table from the source, as of a moment, into kept Parquet.
 
@@ -63,11 +65,15 @@ def gather(
         as_of: timezone-aware; nothing that happened later is seen.
         orders: when given, only rows of these orders, and rows that name none.
         live: `as_of` is now; what this very reading observes is known.
+        chosen: orders, as `orders`, where they are many: a kept frame of them, which may be empty.
 
     Raises:
         SourceError: the source can't be read, or has none of the tables.
         ContractBreach: a table lacks a promised column.
     """
+    if chosen is not None:
+        named = open_archive(settings().artifacts).frame(chosen, ["order_id"])["order_id"].tolist()
+        orders = named or [NOBODY]
     return read_tables(source, mapping, tables, as_of, orders, live, settings())
 
 

@@ -8,7 +8,7 @@ from operator import add
 from typing import TYPE_CHECKING
 
 import data_contracts
-from control_tower.keeping import Archive, Kept, Nouns
+from control_tower.keeping import Address, Archive, Kept, Nouns
 from control_tower.keeping.step import open_archive, step
 from control_tower.nouns import Noun
 from control_tower.settings import settings
@@ -32,6 +32,14 @@ class Joined(Noun):
     findings: Kept
     others: Others
     shadowed: Shadowed
+    restless: Kept | None = None
+    every: tuple[Kept, ...] = ()
+    """The facts of all subjects, part by part."""
+
+    @property
+    def kept_files(self) -> dict[str, Address]:
+        """Where the facts of all subjects are kept."""
+        return {f"every.{number}": kept.address for number, kept in enumerate(self.every)}
 
 
 @step
@@ -52,7 +60,18 @@ def join_parts(found: Nouns[Found], policy: Policy) -> Joined:
         findings=_findings(archive, parts, facts, policy.subject),
         others=_others(archive, parts, policy),
         shadowed=_shadowed([each.shadowed for each in parts]),
+        restless=_restless(archive, [each.restless for each in parts if each.restless]),
+        every=tuple(each.facts for each in parts),
     )
+
+
+def _restless(archive: Archive, several: list[Kept]) -> Kept | None:
+    import pandas as pd
+
+    if not several:
+        return None
+    orders = pd.concat([archive.frame(kept) for kept in several], ignore_index=True)
+    return archive.keep_frame("restless", orders.drop_duplicates().sort_values("order_id", ignore_index=True))
 
 
 def tallied(parts: list[Found]) -> dict[str, Tally]:

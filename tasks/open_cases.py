@@ -12,8 +12,9 @@ from pydantic import JsonValue
 import policies
 from control_tower.keeping import Kept, Nouns
 from control_tower.keeping.step import open_archive, step
-from control_tower.ledger import open_ledger
+from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.cases import newest_view, record_cases, record_proposals
+from control_tower.ledger.watermarks import shared_cases
 from control_tower.nouns import (
     Action,
     Advice,
@@ -266,7 +267,13 @@ def _buyers(orders: set[str], accepted: Accepted) -> dict[str, str]:
 
 @step(touches="the ledger")
 def open_cases(
-    lane: str, cases: Nouns[Case], proposals: Nouns[Proposal], findings: Kept, accepted: Accepted, rung: Rung
+    lane: str,
+    cases: Nouns[Case],
+    proposals: Nouns[Proposal],
+    findings: Kept,
+    accepted: Accepted,
+    rung: Rung,
+    looked: Kept | None = None,
 ) -> Opened:
     """Bring the book to what was found: open, append, close, and put proposals before people.
 
@@ -277,6 +284,7 @@ def open_cases(
 
     Args:
         rung: the one that the lane stands on; below `recommend`, what waited for a person is withdrawn.
+        looked: the orders that were looked at, where these are not all: only their cases can close.
     """
     ledger = open_ledger(settings().ledger)
     newest = newest_view(ledger, lane, accepted.shop.id)
@@ -286,7 +294,16 @@ def open_cases(
     found = open_archive(settings().artifacts).frame(findings, ["subject", "kind", "answer"])
     unknown = found.loc[found["answer"] == "unknown", ["subject", "kind"]]
     undecided = set(unknown.itertuples(index=False, name=None))
-    changes = record_cases(ledger, lane, accepted.shop.id, cases.items, undecided, now)
+    seen = _seen(ledger, lane, accepted.shop.id, looked) if looked else None
+    changes = record_cases(ledger, lane, accepted.shop.id, cases.items, undecided, now, seen)
     gone = f"{lane} stands on {rung}, and proposes nothing" if rung is Rung.route else "what it rested on has changed"
     record_proposals(ledger, [case.id for case in cases], proposals.items, now, gone)
     return Opened(opened=changes.opened, updated=changes.updated, closed=changes.closed, same=changes.same)
+
+
+def _seen(ledger: Ledger, lane: str, shop: str, looked: Kept) -> frozenset[str]:
+    """The pivots of the cases of which every order was looked at."""
+    orders = set(open_archive(settings().artifacts).frame(looked, ["order_id"])["order_id"])
+    shared = shared_cases(ledger, lane, shop, "order:")
+    whole = {pivot for pivot, subjects in shared.items() if subjects <= orders}
+    return frozenset({f"order:{order}" for order in orders} | whole)

@@ -16,6 +16,7 @@ from tasks.detect import signalled
 from tasks.divide import Part
 from tasks.entitle import entitled
 from tasks.judge import judged
+from tasks.rest import restless
 from tasks.shadow import Shadowed, shadowed
 from tasks.validate import Accepted, hold
 
@@ -38,11 +39,15 @@ class Found(Noun):
     noted: Kept
     others: dict[str, Kept]
     shadowed: Shadowed
+    restless: Kept | None = None
 
 
 @step
-def look_at_part(part: Part, signals: str, policy: Policy, as_of: datetime) -> Found:
+def look_at_part(part: Part, signals: str, policy: Policy, as_of: datetime, rests: bool = False) -> Found:
     """Validate, detect, entitle and judge one part. What a table as a whole promises is decided over all parts.
+
+    Args:
+        rests: say also which orders are not at rest.
 
     Returns:
         Its facts and findings, kept; nothing is written but to the archive, so that it may be done again anywhere.
@@ -65,6 +70,7 @@ def look_at_part(part: Part, signals: str, policy: Policy, as_of: datetime) -> F
         noted=_noted(archive, facts, findings),
         others=_others(archive, facts, findings, policy),
         shadowed=shadowed(facts, policy, as_of, accepted.shop),
+        restless=restless(facts, accepted, policy, as_of) if rests else None,
     )
 
 

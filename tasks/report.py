@@ -60,6 +60,8 @@ class LaneReport(Noun):
     """Columns that it has not, as in `orders.approved_at`."""
     dry_run: bool = False
     looked_back: bool = False
+    looked_at: int | None = Field(default=None, description="orders, where only what changed was looked at")
+    why_all: str = Field(default="", description="why everything was, where only what changed was to be")
 
     @property
     def markdown(self) -> str:
@@ -79,6 +81,8 @@ def report(
     opened: Opened | None = None,
     advised: Kept | None = None,
     dry_run: bool = False,
+    looked_at: int | None = None,
+    why_all: str = "",
 ) -> LaneReport:
     """Count it all up; every kind of the policy is there, found or not."""
     archive = open_archive(settings().artifacts)
@@ -110,6 +114,8 @@ def report(
         untold=accepted.untold,
         dry_run=dry_run,
         looked_back=bool(opened and opened.looked_back),
+        looked_at=looked_at,
+        why_all=why_all,
     )
 
 

@@ -28,7 +28,7 @@ LOCAL: dict[str, Any] = {
 }
 
 
-def spread(divided: Divided, signals: str, policy: Policy, as_of: datetime) -> Nouns[Found]:
+def spread(divided: Divided, signals: str, policy: Policy, as_of: datetime, *, rests: bool = False) -> Nouns[Found]:
     """Look at every part.
 
     Where `TOWER_DASK` names a cluster, each part is a task of it. A part writes to the archive alone, so that one
@@ -39,8 +39,8 @@ def spread(divided: Divided, signals: str, policy: Policy, as_of: datetime) -> N
     """
     where = settings().dask
     if not where:
-        return Nouns([look_at_part(part, signals, policy, as_of) for part in divided.parts])
-    given = {"signals": signals, "policy": policy, "as_of": as_of}
+        return Nouns([look_at_part(part, signals, policy, as_of, rests) for part in divided.parts])
+    given = {"signals": signals, "policy": policy, "as_of": as_of, "rests": rests}
     with on_dask(where) as runner:
         task = prefect_task("look-at-part")
         asked = [runner.submit(task, {"part": part, **given}) for part in divided.parts]

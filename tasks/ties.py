@@ -1,4 +1,7 @@
-"""Ties: orders that can't be told apart, because a row of one speaks of another, or claims to be a row of it."""
+"""Ties: orders that can't be told apart, because a row of one speaks of another, or claims to be a row of it.
+
+NOBODY stands for all orders that the source does not have, and for none.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import data_contracts
-from control_tower.joins import quoted
+from control_tower.joins import joins, literal, quoted
+from control_tower.keeping import Kept
+from control_tower.keeping.step import open_archive, step
+from control_tower.settings import settings
+from control_tower.sources import open_source
+from tasks.gather import NOBODY, Gathered
+from tasks.survey import keep_orders
 
 if TYPE_CHECKING:
     import duckdb
 
-NOBODY = ""
-"""What stands for all orders that the source does not have, and for none."""
+    from data_contracts import Contract
+
 Pair = tuple[str, str]
 
 
@@ -92,3 +101,33 @@ def tied(several: Iterable[Pair]) -> dict[str, str]:
         first, second = sorted((leader(one), leader(other)))
         leads[second] = first
     return {order: leader(order) for order in list(leads)}
+
+
+@step(touches="the source")
+def with_tied(source: str, mapping: str | None, gathered: Gathered, chosen: Kept) -> Kept:
+    """The chosen orders, and those that are tied to them by a row that was gathered; the same frame when none is."""
+    opened, archive = open_source(source, mapping, settings()), open_archive(settings().artifacts)
+    contracts = {table: data_contracts.load(table) for table in gathered.frames}
+    parts = [f"SELECT order_id FROM read_parquet({literal(archive.location(chosen))})"]
+    with joins(settings()) as connection:
+        for table, column, other in sorted(related(contracts, keyed=opened.keyed)):
+            rows = f"read_parquet({literal(archive.location(gathered.frames[table]))})"
+            values = f"SELECT DISTINCT {quoted(column)} FROM {rows} WHERE {quoted(column)} IS NOT NULL"
+            parts.append(opened.orders_with(connection, other, contracts[other].duckdb_types(), column, values))
+        found = keep_orders(archive, connection, parts)
+    return chosen if found.rows == chosen.rows else found
+
+
+def related(contracts: Mapping[str, Contract], *, keyed: bool) -> set[tuple[str, str, str]]:
+    """A table, a column of it, and another table whose rows with the same value there may be of other orders.
+
+    Args:
+        keyed: no two rows of a table have one key.
+    """
+    of_orders = {name: one for name, one in contracts.items() if name != "orders" and "order_id" in one.columns}
+    found = set() if keyed else {(name, one.key, name) for name, one in of_orders.items()}
+    for name, one in of_orders.items():
+        for other, theirs in of_orders.items():
+            if name != other and theirs.key in one.columns:  # what it is a row of, and the rows that it has
+                found |= {(name, theirs.key, other), (other, theirs.key, name)}
+    return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, insert, or_, select, update
+from sqlalchemy import Row, exists, insert, or_, select, update
 from sqlmodel import col
 
 from control_tower.errors import NotFound
@@ -95,11 +95,15 @@ def record_cases(
     cases: Sequence[Case],
     undecided: Container[tuple[str, str]],
     now: datetime,
+    seen: Container[str] | None = None,
 ) -> Changes:
     """Bring the book to what this run found: open, append, close; in one transaction.
 
     A case keeps the due time it was opened with. An open case of this lane and shop that was not
     found again closes with a reason. A closed case found again opens again under its own id.
+
+    Args:
+        seen: the pivots that this run looked at; a case of another stays as it is. All, when None.
     """
     opened: list[Case] = []
     updated: list[Case] = []
@@ -113,7 +117,7 @@ def record_cases(
         known = {
             row.id: row
             for row in session.execute(
-                select(col(CaseRow.id), col(CaseRow.material), col(CaseRow.standing)).where(
+                select(col(CaseRow.id), col(CaseRow.material), col(CaseRow.standing), col(CaseRow.pivot)).where(
                     col(CaseRow.lane) == lane, col(CaseRow.shop) == shop
                 )
             )
@@ -134,7 +138,7 @@ def record_cases(
                 del columns["due_at"]
             session.execute(update(CaseRow).where(col(CaseRow.id) == case.id).values(columns))
         found = {case.id for case in cases}
-        missing = [id for id, row in known.items() if row.standing == "open" and id not in found]
+        missing = _missing(known, found, seen)
         gone = [id for id in missing if not _undecided(session.get_one(CaseRow, id), undecided)]
         same += [id for id in missing if id not in set(gone)]
         for batch in _batches(gone):
@@ -164,6 +168,12 @@ def _compared(standing: str, material: str, case: Case) -> str:
     if standing == "closed":
         return "opened again"
     return "changed" if material != case.material else ""
+
+
+def _missing(known: Mapping[str, Row[Any]], found: Container[str], seen: Container[str] | None) -> list[str]:
+    """The open cases that were looked for and not found."""
+    unfound = [row for row in known.values() if row.standing == "open" and row.id not in found]
+    return [row.id for row in unfound if seen is None or row.pivot in seen]
 
 
 def _undecided(row: CaseRow, undecided: Container[tuple[str, str]]) -> bool:

@@ -12,7 +12,7 @@ from control_tower.errors import LedgerError
 from control_tower.ledger.journal import note_changes
 
 VERSION_TABLE = "ledger_version"
-KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006")  # each a file in migrations/versions, oldest first
+KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")  # each a file in migrations/versions, oldest first
 HEAD = KNOWN[-1]
 UNMARKED = ""  # a ledger of before there were revisions
 

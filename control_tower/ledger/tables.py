@@ -205,6 +205,19 @@ class LookRow(SQLModel, table=True):
     breach: str = ""  # the contract and the rule that broke
 
 
+class WatermarkRow(SQLModel, table=True):
+    """How far a lane has looked at a source: what a look has to look at when only what changed is to be looked at."""
+
+    __tablename__ = "watermarks"
+    lane: str = Field(primary_key=True)
+    source: str = Field(primary_key=True)
+    run: str  # the look that wrote it
+    as_of: datetime = Field(sa_column=_moment())
+    whole_at: datetime = Field(sa_column=_moment())  # as of when everything was last looked at
+    basis: str  # digest of what must be the same: code, policy and its numbers, tables, rung
+    body: dict[str, object] = Field(sa_column=Column(JSON, nullable=False))
+
+
 class HoldRow(SQLModel, table=True):
     """One legal hold: what was kept about a case stays, until somebody releases it."""
 
@@ -271,6 +284,7 @@ _ROWS: tuple[Any, ...] = (
     EventRow,
     ChainRow,
     LookRow,
+    WatermarkRow,
     HoldRow,
     ErasureRow,
     ErasedRow,

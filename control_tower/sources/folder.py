@@ -12,9 +12,11 @@ from control_tower.errors import MappingError, SourceError, nearest
 from control_tower.joins import literal, quoted
 from control_tower.nouns import Shop, as_json
 from control_tower.sources.cells import converted, moment
+from control_tower.sources.chosen import of_orders
 from control_tower.sources.expressions import NUMBER, Compiled, columns_in, compile_expression
 from control_tower.sources.files import Files, columns_of, found
 from control_tower.sources.mapping import ColumnMapping, FolderMapping, PartMapping, read_mapping
+from control_tower.sources.observed import Observed
 from control_tower.sources.shop_file import shop_of
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ OF_NO_ORDER = ("returns", "inspections", "refunds", "risk_signals", "disputes", 
 ENDINGS = (".parquet", ".csv", ".csv.gz")
 
 
-class FolderSource:
+class FolderSource(Observed):
     """A folder of files.
 
     Args:
@@ -84,9 +86,7 @@ class FolderSource:
             whole += " ORDER BY m._row"
         if orders is None or "order_id" not in columns:  # a table without orders is given whole
             return whole
-        chosen = ", ".join(map(literal, orders)) or "NULL"
-        nameless = " OR order_id IS NULL" if table in OF_NO_ORDER else ""
-        return f"SELECT * FROM ({whole}) WHERE order_id IN ({chosen}){nameless}"
+        return of_orders(connection, whole, orders, next(iter(columns)), nameless=table in OF_NO_ORDER)
 
     def _canonical(self) -> FolderMapping:
         """Files that are canonical tables already, by their names; `shop.yaml` says whose they are."""

@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from control_tower.errors import SourceError, nearest
-from control_tower.joins import literal, quoted
+from control_tower.joins import quoted
 from control_tower.nouns import Shop
+from control_tower.sources.chosen import of_orders
+from control_tower.sources.observed import Observed
 from control_tower.sources.protocol import Source
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 PARCEL = {"fulfillment_id": "VARCHAR", "order_id": "VARCHAR", "status": "VARCHAR", "tracking_code": "VARCHAR"}
 
 
-class LayeredSource:
+class LayeredSource(Observed):
     """Sources, the first on top.
 
     Args:
@@ -69,8 +71,7 @@ class LayeredSource:
         moved = self._moved(connection, layer, columns)
         if orders is None:
             return moved
-        chosen = ", ".join(map(literal, orders)) or "NULL"
-        return f"SELECT * FROM ({moved}) WHERE order_id IN ({chosen}) OR order_id IS NULL"
+        return of_orders(connection, moved, orders, next(iter(columns)))
 
     def _moved(self, connection: duckdb.DuckDBPyConnection, layer: Source, columns: Mapping[str, str]) -> str:
         """SQL of the scans of a layer, each at the parcel of the layer that gives the parcels."""

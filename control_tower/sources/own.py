@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from control_tower.nouns import Shop
 from control_tower.shops.document import OwnShop
-from control_tower.sources.protocol import Source
+from control_tower.sources.protocol import Source, Tide
 
 if TYPE_CHECKING:
     import duckdb
@@ -47,3 +48,40 @@ class OwnSource:
     ) -> str:
         """SQL of a canonical table: see the protocol."""
         return self.source.relation(connection, table, columns, orders)
+
+    @property
+    def keyed(self) -> bool:
+        """As the source is."""
+        return self.source.keyed
+
+    def tide(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        table: str,
+        columns: Mapping[str, str],
+        by: datetime,
+        window: timedelta,
+    ) -> Tide | None:
+        """How far a table had been written: see the protocol."""
+        return self.source.tide(connection, table, columns, by, window)
+
+    def changed(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        table: str,
+        columns: Mapping[str, str],
+        since: datetime | None,
+    ) -> str:
+        """SQL of the orders of the rows that were written since: see the protocol."""
+        return self.source.changed(connection, table, columns, since)
+
+    def orders_with(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        table: str,
+        columns: Mapping[str, str],
+        column: str,
+        values: str,
+    ) -> str:
+        """SQL of the orders of the rows that have one of some values in a column: see the protocol."""
+        return self.source.orders_with(connection, table, columns, column, values)

@@ -14,8 +14,10 @@ from uuid import uuid4
 
 from control_tower.errors import SourceError, nearest
 from control_tower.identity import hashed
-from control_tower.joins import literal, quoted
+from control_tower.joins import quoted
 from control_tower.nouns import Shop
+from control_tower.sources.chosen import of_orders
+from control_tower.sources.observed import Observed
 from control_tower.sources.shapes import SHAPES
 from control_tower.sources.shop_file import shop_of
 
@@ -140,7 +142,7 @@ def at(payload: Any, *path: str | int) -> Any:
 Adapt = Callable[[Rows, Sequence[tuple[Any, datetime]]], None]
 
 
-class PayloadSource:
+class PayloadSource(Observed):
     """A folder of payloads.
 
     Args:
@@ -201,10 +203,10 @@ class PayloadSource:
         rows = self.rows.tables[table]
         name = f"payloads_{table}_{uuid4().hex}"
         connection.register(name, pa.Table.from_pylist([rows[key] for key in sorted(rows)], schema=schema))
-        where = ""
-        if orders is not None and "order_id" in columns:
-            where = f" WHERE order_id IN ({', '.join(map(literal, orders)) or 'NULL'}) OR order_id IS NULL"
-        return f"SELECT * FROM {quoted(name)}{where} ORDER BY source_id"
+        if orders is None or "order_id" not in columns:
+            return f"SELECT * FROM {quoted(name)} ORDER BY source_id"
+        chosen = of_orders(connection, f"SELECT * FROM {quoted(name)}", orders, next(iter(columns)))
+        return f"SELECT * FROM ({chosen}) ORDER BY source_id"
 
 
 def files_of(folder: Path) -> list[Path]:

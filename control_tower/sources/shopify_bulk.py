@@ -21,6 +21,7 @@ from control_tower.joins import literal, quoted
 from control_tower.nouns import Shop, as_json
 from control_tower.sources.cells import converted
 from control_tower.sources.mapping import ColumnMapping
+from control_tower.sources.observed import Observed
 from control_tower.sources.shapes import SHAPES
 from control_tower.sources.shopify_bulk_tables import TABLES, Cell, Part, tail
 
@@ -48,7 +49,7 @@ def is_bulk(file: Path) -> bool:
     return isinstance(node, dict) and str(node.get("id", "")).startswith(GID)
 
 
-class BulkExport:
+class BulkExport(Observed):
     """One or several bulk exports of one shop.
 
     Args:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from control_tower.errors import SourceError
 from control_tower.joins import quoted
 from control_tower.nouns import Shop
+from control_tower.sources.observed import Observed
 from control_tower.sources.payloads import PayloadSource, files_of
 from control_tower.sources.shapes import SHAPES
 from control_tower.sources.shop_file import shop_of
@@ -57,7 +58,7 @@ def _operations(file: Path) -> Iterator[Mapping[str, Any]]:
             waiting.extend(one.values())
 
 
-class MergedSource:
+class MergedSource(Observed):
     """Payloads and a bulk export of one shop: rows of both, and of two of one key the one written last."""
 
     def __init__(self, payloads: PayloadSource, export: BulkExport) -> None:

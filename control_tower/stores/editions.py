@@ -8,9 +8,10 @@ from control_tower.joins import quoted
 from control_tower.stores.base import ShopRow
 from control_tower.stores.tables import OrderLineRow, RefundRow, SupportContactRow
 
-EDITION = 4
+EDITION = 5
 """Kept as SQLite's `user_version`. The first had no returns, and no refund without an order; the second only orders,
-parcels, payments and returns; the third no words of customers beside those of returns."""
+parcels, payments and returns; the third no words of customers beside those of returns; the fourth no index by which to
+find what changed."""
 CHANGED: tuple[Table, ...] = (OrderLineRow.__table__, RefundRow.__table__, SupportContactRow.__table__)
 
 
@@ -29,6 +30,9 @@ def bring_up_to_date(connection: Connection) -> None:
     for table in CHANGED:
         _rebuild(connection, table)
     ShopRow.metadata.create_all(connection)
+    for table in ShopRow.metadata.sorted_tables:
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
     connection.exec_driver_sql(f"PRAGMA user_version = {EDITION}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -18,6 +18,8 @@ from sqlalchemy.orm import Session
 from control_tower.errors import OutcomeUnknown, SettingError, SourceError, StoreError, nearest
 from control_tower.joins import quoted
 from control_tower.nouns import Money, Shop
+from control_tower.sources.observed import tide_of
+from control_tower.sources.protocol import Tide
 from control_tower.stores import hands
 from control_tower.stores.columns import EPOCH, MICROSECOND
 from control_tower.stores.editions import EDITION, bring_up_to_date, edition_of
@@ -138,6 +140,67 @@ class EmbeddedShop:
         field, written = read.schema.field(at), read.column(at)
         floor = pa.scalar(seen, pa.int64()).cast(field.type)
         return read.set_column(at, field, pc.if_else(pc.less(written, floor), floor, written))
+
+    @property
+    def keyed(self) -> bool:
+        """Its tables hold to their primary keys."""
+        return True
+
+    def tide(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        table: str,
+        columns: Mapping[str, str],
+        by: datetime,
+        window: timedelta,
+    ) -> Tide | None:
+        """How far a table had been written; what is read live is observed later than that."""
+        with self._driver_connection() as book:
+            return tide_of(
+                lambda sql: book.execute(sql).fetchall()[0], quoted(_known(table)), "observed_at", by, window
+            )
+
+    def changed(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        table: str,
+        columns: Mapping[str, str],
+        since: datetime | None,
+    ) -> str:
+        """The orders of the rows that were written since; by the index on `observed_at`."""
+        at = "" if since is None else f" AND observed_at >= {(since - EPOCH) // MICROSECOND}"
+        sql = f"SELECT DISTINCT order_id FROM {quoted(_known(table))} WHERE order_id IS NOT NULL{at}"
+        return self._orders(connection, sql)
+
+    def orders_with(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        table: str,
+        columns: Mapping[str, str],
+        column: str,
+        values: str,
+    ) -> str:
+        """The orders of the rows that have one of some values in a column; by its index, where it has one."""
+        wanted = connection.execute(values).fetchall()
+        sql = (
+            f"SELECT DISTINCT order_id FROM {quoted(_known(table))} WHERE order_id IS NOT NULL"
+            f" AND {quoted(column)} IN (SELECT value FROM wanted)"
+        )
+        return self._orders(connection, sql, wanted)
+
+    def _orders(
+        self, connection: duckdb.DuckDBPyConnection, sql: str, wanted: Sequence[tuple[str]] | None = None
+    ) -> str:
+        import pyarrow as pa
+
+        with self._driver_connection() as book:
+            if wanted is not None:
+                book.execute("CREATE TEMP TABLE wanted (value TEXT PRIMARY KEY) WITHOUT ROWID")
+                book.executemany("INSERT OR IGNORE INTO wanted VALUES (?)", wanted)
+            found = [order for (order,) in book.execute(sql)]
+        name = f"orders_{uuid4().hex}"
+        connection.register(name, pa.table({"order_id": pa.array(found, pa.string())}))
+        return f"SELECT order_id FROM {quoted(name)}"
 
     # The hands
 

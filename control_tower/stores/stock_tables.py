@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from control_tower.stores.base import STRICT, ShopRow
-from control_tower.stores.columns import At, Key, Perhaps, PerhapsAt, PerhapsFlag, Words
+from control_tower.stores.columns import At, Key, Perhaps, PerhapsAt, PerhapsFlag, Words, Written
 
 
 class InventoryLevelRow(ShopRow, table=True):
@@ -21,7 +21,7 @@ class InventoryLevelRow(ShopRow, table=True):
     storefront_available: int | None = None
     warehouse_count: int | None = None
     lead_days: int | None = None
-    observed_at: At
+    observed_at: Written
 
 
 class PurchaseOrderRow(ShopRow, table=True):
@@ -38,7 +38,7 @@ class PurchaseOrderRow(ShopRow, table=True):
     received_at: PerhapsAt = None
     cancelled_at: PerhapsAt = None
     status: Words
-    observed_at: At
+    observed_at: Written
 
 
 class ProductSignalRow(ShopRow, table=True):
@@ -51,7 +51,7 @@ class ProductSignalRow(ShopRow, table=True):
     kind: Words
     count: int
     counted_at: At
-    observed_at: At
+    observed_at: Written
 
 
 class ProductStateRow(ShopRow, table=True):
@@ -67,4 +67,4 @@ class ProductStateRow(ShopRow, table=True):
     ads: PerhapsFlag = None
     backorder: Perhaps = None
     set_at: At
-    observed_at: At
+    observed_at: Written

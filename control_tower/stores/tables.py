@@ -20,11 +20,13 @@ from control_tower.stores.columns import (
     Key,
     Moment,
     OfOrder,
+    OfParcel,
     Perhaps,
     PerhapsAt,
     PerhapsFlag,
     PerhapsOfOrder,
     Words,
+    Written,
 )
 from control_tower.stores.stock_tables import InventoryLevelRow, ProductSignalRow, ProductStateRow, PurchaseOrderRow
 
@@ -44,7 +46,7 @@ class OrderRow(ShopRow, table=True):
     currency: Words
     total_amount: int | None = None
     ship_to_country: Perhaps = None
-    observed_at: At
+    observed_at: Written
 
 
 class OrderLineRow(ShopRow, table=True):
@@ -62,7 +64,7 @@ class OrderLineRow(ShopRow, table=True):
     seller_id: Perhaps = None
     final_sale: PerhapsFlag = None
     category: Perhaps = None
-    observed_at: At
+    observed_at: Written
 
 
 class PaymentRow(ShopRow, table=True):
@@ -76,7 +78,7 @@ class PaymentRow(ShopRow, table=True):
     currency: Words
     method: Perhaps = None
     paid_at: PerhapsAt = None
-    observed_at: At
+    observed_at: Written
 
 
 class PromiseRow(ShopRow, table=True):
@@ -90,7 +92,7 @@ class PromiseRow(ShopRow, table=True):
     due_at: At
     by_day: Annotated[bool, Field(sa_type=Flag)]
     made_at: At
-    observed_at: At
+    observed_at: Written
 
 
 class FulfillmentRow(ShopRow, table=True):
@@ -108,7 +110,7 @@ class FulfillmentRow(ShopRow, table=True):
     label_created_at: PerhapsAt = None
     handed_over_at: PerhapsAt = None
     delivered_at: PerhapsAt = None
-    observed_at: At
+    observed_at: Written
 
 
 class ShipmentEventRow(ShopRow, table=True):
@@ -117,12 +119,12 @@ class ShipmentEventRow(ShopRow, table=True):
     __tablename__ = "shipment_events"
     __table_args__ = STRICT
     event_id: Key
-    fulfillment_id: Words
+    fulfillment_id: OfParcel
     order_id: OfOrder
     code: Words
     occurred_at: At
     place: Perhaps = None
-    observed_at: At
+    observed_at: Written
 
 
 class HoldRow(ShopRow, table=True):
@@ -136,7 +138,7 @@ class HoldRow(ShopRow, table=True):
     handle: Words
     placed_at: At
     released_at: PerhapsAt = None
-    observed_at: At
+    observed_at: Written
 
 
 class RefundRow(ShopRow, table=True):
@@ -151,7 +153,7 @@ class RefundRow(ShopRow, table=True):
     currency: Words
     method: Perhaps = None
     refunded_at: At
-    observed_at: At
+    observed_at: Written
 
 
 class ReturnRow(ShopRow, table=True):
@@ -175,7 +177,7 @@ class ReturnRow(ShopRow, table=True):
     closed_at: PerhapsAt = None
     status: Words
     method_wanted: Perhaps = None
-    observed_at: At
+    observed_at: Written
 
 
 class InspectionRow(ShopRow, table=True):
@@ -191,7 +193,7 @@ class InspectionRow(ShopRow, table=True):
     inspector: Perhaps = None
     note: Perhaps = None
     inspected_at: At
-    observed_at: At
+    observed_at: Written
 
 
 class SubscriptionRow(ShopRow, table=True):
@@ -213,7 +215,7 @@ class SubscriptionRow(ShopRow, table=True):
     method_kind: Perhaps = None
     method_expires_at: PerhapsAt = None
     method_country: Perhaps = None
-    observed_at: At
+    observed_at: Written
 
 
 class InvoiceRow(ShopRow, table=True):
@@ -234,7 +236,7 @@ class InvoiceRow(ShopRow, table=True):
     next_attempt_at: PerhapsAt = None
     decline_code: Perhaps = None
     status: Words
-    observed_at: At
+    observed_at: Written
 
 
 class CampaignRow(ShopRow, table=True):
@@ -247,7 +249,7 @@ class CampaignRow(ShopRow, table=True):
     sku: Words
     starts_at: At
     ends_at: At
-    observed_at: At
+    observed_at: Written
 
 
 class RiskSignalRow(ShopRow, table=True):
@@ -273,7 +275,7 @@ class RiskSignalRow(ShopRow, table=True):
     account_created_at: PerhapsAt = None
     provider_level: Perhaps = None
     recorded_at: At
-    observed_at: At
+    observed_at: Written
 
 
 class AddressChangeRow(ShopRow, table=True):
@@ -286,7 +288,7 @@ class AddressChangeRow(ShopRow, table=True):
     from_hash: Perhaps = None
     to_hash: Perhaps = None
     changed_at: At
-    observed_at: At
+    observed_at: Written
 
 
 class DisputeRow(ShopRow, table=True):
@@ -300,7 +302,7 @@ class DisputeRow(ShopRow, table=True):
     opened_at: At
     closed_at: PerhapsAt = None
     outcome: Perhaps = None
-    observed_at: At
+    observed_at: Written
 
 
 class SupportContactRow(ShopRow, table=True):
@@ -316,7 +318,7 @@ class SupportContactRow(ShopRow, table=True):
     text: Perhaps = None
     matches_order: PerhapsFlag = None
     contacted_at: At
-    observed_at: At
+    observed_at: Written
 
 
 class ReviewRow(ShopRow, table=True):
@@ -331,7 +333,7 @@ class ReviewRow(ShopRow, table=True):
     title: Perhaps = None
     text: Perhaps = None
     written_at: At
-    observed_at: At
+    observed_at: Written
 
 
 class ProfileRow(ShopRow, table=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -211,10 +212,27 @@ def test_an_order_has_the_same_facts_whichever_other_orders_are_looked_at(tmp_pa
         same()
 
 
-def facts_of(lane: Lane, folder: Path, orders: Sequence[str], tower: Settings) -> pd.DataFrame:
+@pytest.mark.large
+@pytest.mark.parametrize("hours", [0.01, 30, 24 * 80])
+def test_by_the_passing_of_time_alone_nothing_changes_but_what_is_declared_a_clock(
+    tmp_path: Path, hours: float
+) -> None:
+    folder, tower, lane = tmp_path / "shop", Settings(home=tmp_path), find_lane("fulfilment")
+    parquet(folder, orders=800, seed=10, as_of=AS_OF, dirty=True)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("TOWER_HOME", str(tmp_path))
+        now = facts_of(lane, folder, (), tower)
+        later = facts_of(lane, folder, (), tower, AS_OF + timedelta(hours=hours))
+    clocks = [name for name, fact in policies.load(lane.name, AS_OF).facts.items() if fact.clock]
+    pd.testing.assert_frame_equal(now.drop(columns=clocks), later.drop(columns=clocks))
+    for name in clocks:  # and a clock that is missing stays missing
+        assert (now[name].isna() == later[name].isna()).all()
+
+
+def facts_of(lane: Lane, folder: Path, orders: Sequence[str], tower: Settings, as_of: datetime = AS_OF) -> pd.DataFrame:
     """The facts that a lane's signals give of some orders, or of all."""
-    gathered = read_tables(f"folder:{folder}", None, lane.tables, AS_OF, orders, False, tower)
+    gathered = read_tables(f"folder:{folder}", None, lane.tables, as_of, orders, False, tower)
     accepted, _ = hold(gathered, None)
-    rules = policies.load(lane.name, AS_OF)
+    rules = policies.load(lane.name, as_of)
     facts = open_archive(tower.artifacts).frame(signalled(accepted, lane.signals, rules))
     return facts.set_index(rules.subject)
