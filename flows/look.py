@@ -39,6 +39,7 @@ def look(
     dry_run: bool,
     *,
     only_changed: bool = False,
+    all_daily: bool = False,
 ) -> Looked:
     """Gather, validate, detect, judge and score; then, unless it is a dry run, open cases, ask and tell.
 
@@ -52,6 +53,7 @@ def look(
         dry_run: find, score and report; open nothing.
         only_changed: look at what changed since the last look, at what time may move, and at nothing else. Of a lane
             that is `apart`, and now; else at everything, as the first look does, and any that can't be sure.
+        all_daily: the first look of each of the shop's days is at everything all the same.
     """
     if skipped := closed():
         return skipped
@@ -62,7 +64,9 @@ def look(
     lasting = lane.apart and sought.live and not dry_run and rules.rung is not Rung.observe
     with breaches_told(lane.name, source, moment):
         goes_on = lasting and (only_changed or has_watermark(lane.name, source))
-        seen = see(sought, surveyed=surveyed(sought, only_changed=only_changed) if goes_on else None)
+        seen = see(
+            sought, surveyed=surveyed(sought, only_changed=only_changed, all_daily=all_daily) if goes_on else None
+        )
     accepted, facts, findings = seen.accepted, seen.facts, seen.findings
     told_of(shop=accepted.shop.id)
     scored = score(findings, facts, rules, accepted, seen.others)

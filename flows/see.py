@@ -82,11 +82,11 @@ def see(sought: Sought, *, surveyed: Survey | None = None) -> Seen:
     return replace(seen, basis=surveyed.basis)
 
 
-def surveyed(sought: Sought, *, only_changed: bool) -> Survey:
+def surveyed(sought: Sought, *, only_changed: bool, all_daily: bool) -> Survey:
     """What of the source a look has to see."""
     lane = sought.lane
     given = (lane.name, sought.source, sought.mapping, lane.tables, lane.signals, sought.rules, sought.as_of)
-    return survey(*given, only_changed)
+    return survey(*given, only_changed, all_daily)
 
 
 def _all(sought: Sought, surveyed: Survey | None) -> Seen:

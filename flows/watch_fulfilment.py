@@ -34,6 +34,7 @@ def watch_fulfilment(
     as_of: datetime | None = None,
     dry_run: bool = False,
     only_changed: bool = False,
+    all_daily: bool = False,
 ) -> Looked:
     """Find the orders that are not moving as promised, and ask a person what to do.
 
@@ -43,5 +44,6 @@ def watch_fulfilment(
         as_of: timezone-aware; nothing later is seen. Now, when left out.
         dry_run: find, score and report; open nothing.
         only_changed: look at what changed since the last look, and at what time may move; at everything when unsure.
+        all_daily: with `only_changed`, the first look of each of the shop's days is at everything all the same.
     """
-    return look(LANE, source, mapping, as_of, dry_run, only_changed=only_changed)
+    return look(LANE, source, mapping, as_of, dry_run, only_changed=only_changed, all_daily=all_daily)

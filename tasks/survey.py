@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
@@ -63,11 +64,13 @@ def survey(
     policy: Policy,
     as_of: datetime,
     only_changed: bool,
+    all_daily: bool = False,
 ) -> Survey:
     """The orders whose rows changed since the last look, those that time alone may move, and those of open cases.
 
     Args:
         only_changed: else everything is to be looked at, and the survey says from where the next look goes on.
+        all_daily: everything is to be looked at in any case where that has not been done on the shop's day.
 
     Raises:
         SourceError: the source can't be read.
@@ -79,6 +82,8 @@ def survey(
         tides = _tides(opened, connection, present, as_of)
         last = watermark(ledger, lane, source)
         why, before = _whole(last, basis, as_of) if only_changed else ("it was asked for", None)
+        if before and all_daily and _day(before.whole_at, opened) < _day(as_of, opened):
+            why, before = "it is the first look of the day", None
         if before is None:
             return Survey(basis=basis, tides=tides, whole=why)
         own = f"{policy.subject.removesuffix('_id')}:"
@@ -118,6 +123,10 @@ def _tides(
         for table in present
     }
     return {table: tide for table, tide in found.items() if tide}
+
+
+def _day(moment: datetime, opened: Source) -> date:
+    return moment.astimezone(ZoneInfo(opened.shop.time_zone)).date()
 
 
 def _whole(last: WatermarkRow | None, basis: str, as_of: datetime) -> tuple[str, Sight | None]:

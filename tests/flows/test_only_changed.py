@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -175,6 +176,18 @@ def test_what_changed_and_what_time_moved_is_looked_at_and_the_book_is_the_same(
     shop.is_misread(delivered[0], "EUR")
     shop.is_scanned(parcels[1], late=timedelta(minutes=40))
     assert shop.look().quarantined["orders"] == 0
+
+
+@pytest.mark.large
+def test_the_first_look_of_the_shops_day_is_at_everything_where_that_is_asked_for(life: Callable[..., Life]) -> None:
+    shop = life("shop", 60, 23)
+    zone = ZoneInfo("Europe/Berlin")
+    shop.now = shop.now.astimezone(zone).replace(hour=22, minute=40).astimezone(UTC)
+    said = []
+    for _ in range(4):  # 22:40, 23:20, 0:00 and 0:40
+        said.append(shop.tower("changed", only_changed=True, all_daily=True).why_all)
+        shop.passes(2 / 3)
+    assert said == ["it is the first look", "", "it is the first look of the day", ""]
 
 
 @pytest.mark.large
