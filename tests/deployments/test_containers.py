@@ -8,13 +8,16 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from ruamel.yaml import YAML
 
@@ -22,6 +25,7 @@ from control_tower.settings import Settings
 from tests.deployments.manifests import holds_a_secret
 from tests.deployments.test_kubernetes import prefect_settings
 from tests.docs.pages import PROJECT
+from tests.docs.terminal import eventually
 from tests.docs.test_pages import wrong_with
 
 CONTAINERFILE = PROJECT / "deployments" / "Containerfile"
@@ -278,18 +282,50 @@ class Built:
         )
         assert done.returncode == 0, f"{text}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the image's last stage says, in this folder; and a home and a place for what passes that are empty."""
+        told = dict(each.split("=", 1) for each in said("ENV")[0].split())
+        places = self.places | {"/var/lib/tower": self.folder / "home", "/tmp": self.folder / "passing"}
+        for here in places.values():
+            here.mkdir(parents=True, exist_ok=True)
+        any_place = re.compile("^(" + "|".join(places) + r")\b")
+        told = {name: any_place.sub(lambda found: str(places[found[1]]), value) for name, value in told.items()}
+        return told | {"PATH": told["PATH"].replace("$PATH", "/usr/bin:/bin"), "TMPDIR": str(places["/tmp"])}
+
     def tower(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the command as the image would: nothing of a checkout near, and a home that is empty."""
         empty = self.folder / "empty"
         empty.mkdir(exist_ok=True)
-        environment = {
-            "PATH": f"{self.places['/opt/tower']}/bin:/usr/bin:/bin", "HOME": str(self.folder / "home"),
-            "TOWER_HOME": str(self.folder / "home"), "PREFECT_HOME": str(self.folder / "home" / "prefect"),
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "PYTHONDONTWRITEBYTECODE": "1",
-        }  # fmt: skip
         return subprocess.run(
-            ["tower", *words], cwd=empty, env=environment, capture_output=True, text=True, timeout=300
+            ["tower", *words], cwd=empty, env=self.environment, capture_output=True, text=True, timeout=300
         )
+
+    def installed(self) -> dict[Path, float]:
+        """Every file that the image would have, and when it was written."""
+        return {file: file.stat().st_mtime for file in self.places["/opt/tower"].rglob("*")}
+
+    def serve(self) -> str:
+        """Start Prefect's server as the manifests do, and end it once it has given its UI; that page."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        command = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
+        log = self.folder / "server.log"
+        with log.open("wb") as out, subprocess.Popen(
+            command, cwd=self.folder / "empty", env=self.environment, stdout=out, stderr=out
+        ) as server:  # fmt: skip
+            try:
+                return eventually(lambda: self._page(f"http://127.0.0.1:{port}/"), 240)
+            finally:
+                server.terminate()
+                server.wait(60)
+
+    def _page(self, url: str) -> str:
+        with suppress(httpx.HTTPError), httpx.Client(trust_env=False, timeout=5, follow_redirects=True) as client:
+            ready, page = client.get(f"{url}api/ready"), client.get(url, headers={"Accept": "text/html"})
+            return page.text if ready.status_code == page.status_code == 200 else ""
+        return ""
 
 
 def without_ours() -> dict[str, str]:
@@ -313,12 +349,20 @@ def test_what_the_build_file_installs_is_a_whole_tower(tmp_path: Path) -> None:
         files = [file.relative_to(PROJECT) for file in (PROJECT / room).rglob("*.yaml")]
         assert files
         assert not [file for file in files if not (packages / file).is_file()]
+    works_as_the_image_would(built)
+
+
+def works_as_the_image_would(built: Built) -> None:
+    before = built.installed()
     assert "Evidence first" in built.tower("--help").stdout
     tested = built.tower("contract", "test")
     assert tested.returncode == 0, tested.stdout + tested.stderr
-    upgraded = built.tower("ledger", "upgrade")
-    assert upgraded.returncode == 0, upgraded.stdout + upgraded.stderr
+    for _ in range(2):
+        upgraded = built.tower(*compose()["services"]["ledger"]["command"])
+        assert upgraded.returncode == 0, upgraded.stdout + upgraded.stderr
     examined = built.tower("doctor", "--json")
     assert json.loads(examined.stdout), examined.stderr
     assert "Traceback" not in examined.stderr
-    assert not list((tmp_path / "empty").iterdir()), "nothing is written where it is started"
+    assert "<html" in built.serve()
+    assert built.installed() == before, "the image's own root can't be written"
+    assert not list((built.folder / "empty").iterdir()), "nothing is written where it is started"

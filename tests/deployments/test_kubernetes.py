@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -202,7 +203,7 @@ def test_whoever_may_call_the_server_is_let_in_by_it_and_nobody_else() -> None:
 @each_overlay
 def test_every_command_of_the_tower_exists(overlay: str) -> None:
     said = [each["args"] for _, pod in pods(rendered(overlay)) for each in containers(pod) if "command" not in each]
-    assert ["ledger", "upgrade"] in said
+    assert ["ledger", "upgrade", "--make"] in said
     assert not [(words, fault) for words in said if (fault := wrong_with(words))]
 
 
@@ -234,6 +235,7 @@ def test_every_setting_exists(overlay: str) -> None:
     assert unknown <= {"CONTROL_TOWER_IMAGE"}, unknown
 
 
+@cache
 def prefect_settings() -> set[str]:
     """The names of all settings of Prefect, and of its worker for Kubernetes."""
     from prefect.settings.models.root import Settings as Prefect
