@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     )
     authority: Path | None = Field(default=None, description="another file of written authority than the one shipped")
     policies: Path | None = Field(default=None, description="folder of what overrides the shipped policies")
+    work_pools: Path | None = Field(
+        default=None, description="another file of work pools than the one shipped, for `tower deploy` and `tower up`"
+    )
     shops: Path | None = Field(default=None, description="file of the tower's shops; without it, sources name one shop")
     slack_api_url: str = Field(default="https://slack.com/api/", description="another API root, for tests")
     stripe_key: SecretStr | None = Field(

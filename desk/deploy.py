@@ -62,7 +62,7 @@ def deploy(
     with get_client(sync_client=True) as client:
         try:
             if not check:
-                make_pools(client)
+                make_pools(client, settings.work_pools)
             applied = [_apply(client, flow, fields, check) for flow, fields in wanted]
             gone = left_over(client, wanted) if tidy else []
             for one in gone if not check else ():

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from control_tower.server import running_server
+from control_tower.settings import Settings
 from control_tower.settings import settings as read_settings
 from desk.deploy import OURS, Deployed, deploy
 from desk.deploy_automations import automations_differ, make_automations
@@ -26,7 +27,7 @@ def show_deploy(*, check: bool, json: bool) -> None:
 
     tower = read_settings()
     with running_server(tower):
-        before = tuple(server_differs())
+        before = tuple(server_differs(tower))
         deployed = deploy(tower, check, tidy=True)
         if not check:
             automate()
@@ -47,12 +48,12 @@ def automate() -> None:
         make_automations(client)
 
 
-def server_differs() -> Iterator[Difference]:
+def server_differs(settings: Settings) -> Iterator[Difference]:
     """What beside deployments is on the server otherwise than in the files."""
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
-        yield from pools_differ(client)
+        yield from pools_differ(client, settings.work_pools)
         yield from automations_differ(client)
 
 

@@ -34,11 +34,17 @@ def version(json: Json = False) -> None:
 @ledgers.command("upgrade")
 def upgrade(
     check: Annotated[bool, typer.Option("--check", help="Show what it would do, and change nothing.")] = False,
+    make: Annotated[
+        bool, typer.Option("--make", help="Make it where there is none yet, as the first run does.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Bring the ledger to this release's revision; on SQLite a copy of before stays beside it."""
-    from control_tower.ledger import migrations
+    from control_tower.ledger import migrations, open_ledger
+    from control_tower.ledger.revisions import revision_at
 
+    if make and not check and revision_at(settings().ledger) is None:
+        open_ledger(settings().ledger)
     if check:
         _show_plan(migrations.planned(settings().ledger), json=json)
     else:

@@ -72,6 +72,16 @@ def test_where_there_is_no_ledger_nothing_is_made(file: Path, capsys: pytest.Cap
     assert not file.exists()
 
 
+def test_a_ledger_is_made_by_an_upgrade_that_is_told_to_and_by_none_that_only_looks(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tower(capsys, "ledger", "upgrade", "--make", "--check")[0] == 2
+    assert not file.exists()
+    for _ in range(2):
+        assert tower(capsys, "ledger", "upgrade", "--make") == (0, f"the ledger is at {HEAD}: nothing to do\n")
+    assert tower(capsys, "queue")[0] == 0
+
+
 def test_a_revision_that_there_never_was_is_refused_with_the_nearest(
     old: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

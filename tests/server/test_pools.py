@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -88,6 +89,21 @@ def test_a_pool_of_another_type_is_left_alone_and_named(server: Server, file: Pa
         with pytest.raises(SettingError, match="is of type kubernetes, not process"):
             make_pools(client, file)
         assert client.read_work_pool(name_in(file)).type == "kubernetes"
+
+
+@pytest.mark.parametrize(
+    ("what", "by", "told"),
+    [("  queues:", "  lines:", "queues"), ("  queues:", "  base_job_template: gone.json\n  queues:", "gone.json")],
+)
+def test_a_file_of_pools_that_lacks_something_is_named_with_it(
+    server: Server, file: Path, what: str, by: str, told: str
+) -> None:
+    file.write_text(file.read_text().replace(what, by))
+    with (
+        get_client(sync_client=True) as client,
+        pytest.raises(SettingError, match=rf"{re.escape(str(file))}.*not understood.*{told}"),
+    ):
+        make_pools(client, file)
 
 
 @pytest.mark.large
