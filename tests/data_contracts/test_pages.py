@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,7 +15,7 @@ import pandas as pd
 import pytest
 
 import data_contracts
-from data_contracts import Breach, Checked, Contract, examples
+from data_contracts import Breach, Contract, examples
 from data_contracts.data_docs import suite
 
 NOW = datetime(2026, 3, 6, 12, 0, tzinfo=UTC)
@@ -50,7 +51,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         breach = (Breach(f"{table}.columns", f"column {HOSTILE} is gone"),)
         results[table] = (
             contract,
-            Checked(checked.failures, breach, checked.rows, checked.bad_rows, checked.rules),
+            replace(checked, breaches=breach),
             frame,
         )
     return data_contracts.write_pages(tmp_path_factory.mktemp("pages") / "contracts", results, f"shop {HOSTILE}")
