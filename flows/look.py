@@ -68,7 +68,6 @@ def look(
             sought, surveyed=surveyed(sought, only_changed=only_changed, all_daily=all_daily) if goes_on else None
         )
     accepted, facts, findings = seen.accepted, seen.facts, seen.findings
-    told_of(shop=accepted.shop.id)
     scored = score(findings, facts, rules, accepted, seen.others)
     recommended = recommend(findings, facts, rules)
     advised = advise(findings, facts, rules, accepted) if any(rule.advise for rule in rules.rules) else None

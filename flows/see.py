@@ -7,6 +7,7 @@ from datetime import datetime
 
 from control_tower.keeping import Kept
 from control_tower.settings import settings
+from control_tower.traces import tell as told_of
 from policies import Policy
 from tasks.beside import beside
 from tasks.detect import detect
@@ -98,6 +99,7 @@ def whole(sought: Sought, surveyed: Survey | None) -> Seen:
     """Every step over all of the evidence."""
     lane, rules, as_of = sought.lane, sought.rules, sought.as_of
     accepted = validate(gather(sought.source, sought.mapping, lane.tables, as_of, live=sought.live))
+    told_of(shop=accepted.shop.id)
     facts = detect(accepted, lane.signals, rules)
     if rules.conclusions:
         facts = entitle(facts, rules, as_of)
@@ -114,6 +116,7 @@ def in_parts(sought: Sought, part_orders: int, surveyed: Survey | None) -> Seen:
     """The same steps over the orders of some days at a time, and what is found put together."""
     lane, rules, as_of = sought.lane, sought.rules, sought.as_of
     divided = divide(sought.source, sought.mapping, lane.tables, as_of, part_orders, live=sought.live)
+    told_of(shop=divided.parts[0].gathered.shop.id)
     joined = join_parts(spread(divided, lane.signals, rules, as_of, rests=surveyed is not None), rules)
     seen = Seen(joined.accepted, joined.facts, joined.findings, joined.others)
     if surveyed is None or joined.restless is None:
@@ -128,6 +131,7 @@ def changed(sought: Sought, surveyed: Survey) -> Seen | str:
     assert orders is not None and surveyed.before is not None  # noqa: S101 - narrows the types
     for _ in range(ROUNDS):
         gathered = gather(sought.source, sought.mapping, lane.tables, as_of, live=sought.live, chosen=orders)
+        told_of(shop=gathered.shop.id)
         tied = with_tied(sought.source, sought.mapping, gathered, orders)
         if tied == orders:
             break

@@ -11,7 +11,7 @@ from control_tower.errors import TowerError
 from control_tower.keeping.step import open_archive
 from control_tower.ledger.database import open_engine
 from control_tower.ledger.revisions import must_be_head, revision_at
-from control_tower.ledger.same_key import newest_is_ours
+from control_tower.ledger.same_key import is_written, newest_is_ours
 from control_tower.settings import Settings
 from desk.doctor.finding import Finding
 from desk.doctor.machine import time_apart
@@ -37,6 +37,8 @@ def ledger(tower: Settings) -> Iterator[Finding]:
 
 def _key(engine: Engine, tower: Settings) -> Iterator[Finding]:
     """Whether this machine would go on writing the journal with the key that it was written with."""
+    if not is_written(engine):
+        return
     remedy = "set TOWER_APPROVER_KEY to the key in approvers.key of the machine that wrote it, on all of them"
     if tower.approver_key is None and not (tower.folder / "approvers.key").exists():
         yield Finding("key", "this machine has none, and the ledger was written with one", remedy)
