@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine
 
 from control_tower.ledger.database import Ledger
 from control_tower.nouns import Proposal
@@ -19,8 +18,8 @@ from control_tower.settings import Settings
 from control_tower.slack.channel import SlackChannel
 from control_tower.slack.client import slack_client
 from control_tower.slack.outbox import Outbox
-from control_tower.slack.tables import OUTBOX
 from policies.authority import SHIPPED
+from tests.postgres import new_database
 
 
 def _beside(name: str) -> ModuleType:
@@ -92,18 +91,17 @@ def channel(settings: Settings) -> Callable[..., SlackChannel]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """The ledger's engine: SQLite always, PostgreSQL where TOWER_TEST_POSTGRES names an empty database."""
-    if request.param == "sqlite":
-        yield Ledger(f"sqlite:///{tmp_path / 'ledger.db'}").engine
-        return
-    url = os.environ.get("TOWER_TEST_POSTGRES")
-    if not url:
-        pytest.skip("TOWER_TEST_POSTGRES names no database")
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text(f"DROP TABLE IF EXISTS {OUTBOX.name}"))
+    """The ledger's engine: SQLite always, PostgreSQL where there is one."""
+    engine = Ledger(_url(request, request.param, tmp_path)).engine
     yield engine
     engine.dispose()
+
+
+def _url(request: pytest.FixtureRequest, database: str, folder: Path) -> str:
+    """URL of an empty database."""
+    if database == "sqlite":
+        return f"sqlite:///{folder / 'ledger.db'}"
+    return new_database(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture
@@ -134,18 +132,8 @@ def tower(workspace: Any, workspaces: ModuleType, emulator: ModuleType, tmp_path
 
 @pytest.fixture
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty ledger: SQLite, or where a test asks for it the database that TOWER_TEST_POSTGRES names."""
-    if getattr(request, "param", "sqlite") == "sqlite":
-        return f"sqlite:///{tmp_path / 'ledger.db'}"
-    url = os.environ.get("TOWER_TEST_POSTGRES")
-    if not url:
-        pytest.skip("TOWER_TEST_POSTGRES names no database")
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    engine.dispose()
-    return url
+    """An empty ledger: SQLite, or PostgreSQL where a test asks for it and there is one."""
+    return _url(request, getattr(request, "param", "sqlite"), tmp_path)
 
 
 @pytest.fixture
