@@ -18,6 +18,7 @@ import pytest
 from control_tower.errors import OutcomeUnknown, StoreBusy, StoreError, TowerError
 from control_tower.ledger import Ledger
 from control_tower.ledger.authorised import Authorised
+from control_tower.ledger.effects import find_effect
 from control_tower.nouns import Action, EffectState, Money, Proposal
 from control_tower.stores import vendure_api
 from control_tower.stores.vendure import VendureStore
@@ -139,7 +140,9 @@ def test_a_server_that_dies_in_the_middle_of_a_refund_pays_once(
         given = leave(book, order)
         with ThreadPoolExecutor(1) as pool:
             acting = pool.submit(carry_out, book, shop.store, given)
-            time.sleep(0.9)
+            while (effect := find_effect(book, given.proposal.digest)) is None or effect.state is not EffectState.sent:
+                time.sleep(0.05)
+            time.sleep(0.5)  # the refund takes a second and a half
             server.kill()
             assert acting.result().state is EffectState.unknown
         with pytest.raises(StoreError, match="can't be read"):
