@@ -89,7 +89,7 @@ def test_a_contract_a_policy_and_a_lane_are_added_as_the_pages_say(tmp_path: Pat
 def test_a_source_is_added_as_the_page_says(tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.follow("adding_a_source.md")
-    project.replace("control_tower/sources/__init__.py", 'KINDS = ("shop", ', 'KINDS = ("shop", "market", ')
+    project.replace("control_tower/source_words.py", 'KINDS = ("shop", ', 'KINDS = ("shop", "market", ')
     (looked,) = commands("adding_a_source.md")
     report = json.loads(project.tower(*looked, "--json"))
     assert (report["accepted"]["orders"], report["quarantined"]["orders"]) == (2, 1)
