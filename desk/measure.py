@@ -38,7 +38,7 @@ def measure(
     if told_by is None:
         raise SettingError(f"can't be told by {by!r}", where="--by", remedy=nearest(by, BYS))
     with running_server(tower), watching(f"measuring {source}"):
-        found = cast(Measurement, measure_shop(placed(source), mapping_file(mapping), moment, weeks, told_by))
+        found = cast("Measurement", measure_shop(placed(source), mapping_file(mapping), moment, weeks, told_by))
     if page:
         from tasks.measure_page import measure_page
 
