@@ -25,6 +25,8 @@ def write_schedules(file: Path, every: int) -> int:
             cron = OFTEN.get(schedule["cron"], schedule["cron"])
             if deployment["name"].startswith("watch-"):
                 cron = sparser(cron, every)
+                # Whole looks: the account counts every row that is there.
+                deployment["parameters"] = {"source": deployment["parameters"]["source"]}
             schedule["cron"] = cron
             number += 1
     yaml.dump(content, file)
