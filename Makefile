@@ -36,7 +36,7 @@ test-all: setup tools
 	$(BIN)/python -m pytest --hypothesis-profile=thorough $(PYTEST_ARGUMENTS)
 
 # Each program that tests look for, and the Debian package that has it. RUNLEVEL: no server is started by its installation.
-TOOLS := chromium:chromium initdb:postgresql node:nodejs npm:npm promtool:prometheus cc:build-essential kubectl:kubernetes-client
+TOOLS := chromium:chromium initdb:postgresql node:nodejs npm:npm promtool:prometheus cc:build-essential
 
 tools:
 	@for each in $(TOOLS); do program=$${each%%:*}; package=$${each#*:}; \
