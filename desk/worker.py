@@ -168,8 +168,11 @@ def _is_lane(flow: Flow[Any, Any]) -> bool:
 
 
 def _claim(run: UUID) -> FlowRun | None:
-    """The run, if the server gives it to us and to nobody else."""
+    """The run, if it waits still and the server gives it to us and to nobody else."""
     with get_client(sync_client=True) as client:
+        # The server lets a run that has ended begin again. Another worker may have carried it out since we polled.
+        if not (state := client.read_flow_run(run).state) or not state.is_scheduled():
+            return None
         try:
             state = propose_state_sync(client, Pending(), flow_run_id=run)
         except (Abort, Pause):

@@ -118,6 +118,24 @@ def test_of_eight_workers_that_reach_for_one_run_one_gets_it(client: Any, case: 
     client.delete_flow_run(run)
 
 
+def test_a_run_that_another_worker_has_ended_since_the_poll_does_not_begin_again(
+    client: Any, case: tuple[UUID, Any], tmp_path: Path
+) -> None:
+    from desk.worker import _Worker, work
+
+    deployment, flow = case
+    run = client.create_flow_run_from_deployment(deployment, parameters={"subject": "polled"})
+    late = _Worker({deployment: flow}, Settings(home=tmp_path))
+    due = late._due(client, once=True)
+    assert [each.id for each in due] == [run.id]
+    assert work({deployment: flow}, settings(), once=True) == 1
+    late._start(due)
+    assert late.ended.get(timeout=20) == run.id
+    assert HAPPENED["polled"] == 1
+    assert late.carried == 0
+    assert client.read_flow_run(run.id).state_name == "Completed"
+
+
 @pytest.mark.parametrize("does", ["fail", "exit"])
 def test_a_run_that_breaks_off_never_takes_the_worker_along(client: Any, case: tuple[UUID, Any], does: str) -> None:
     from desk.worker import recover, work

@@ -56,6 +56,11 @@ in_force: {from: 2020-01-01}
 time_zone: America/Sao_Paulo
 country: BR
 """
+UNPAID_SINCE = """
+UPDATE orders SET placed_at = :moment, status_at = :moment, observed_at = :moment WHERE order_id = (
+    SELECT order_id FROM orders WHERE approved_at IS NULL AND cancelled_at IS NULL ORDER BY placed_at LIMIT 1
+)
+"""
 
 
 @dataclass
@@ -77,6 +82,13 @@ class TwoShops:
             for table in tables:
                 if "currency" in [row[1] for row in other.execute(f"PRAGMA table_info({table})")]:
                     other.execute(f"UPDATE {table} SET currency = 'BRL'")
+
+    def unpaid_since(self, moment: datetime) -> None:
+        """The oldest order that nobody paid was placed then, in both shops."""
+        for shop in (BERLIN, RECIFE):
+            with sqlite3.connect(self.folder / f"{shop}.db") as book:
+                changed = book.execute(UNPAID_SINCE, {"moment": round(moment.timestamp() * 1_000_000)})
+                assert changed.rowcount == 1
 
     def watch(self, shop: str, **given: Any) -> LaneReport:
         return self.tower.watch(source=f"shop:{shop}", as_of=None, **given)

@@ -254,9 +254,10 @@ def test_many_forms_sent_together_make_one_ruling_and_the_others_are_told_who_wa
     for user in many:
         desk.enrol(user.lower(), user)
     with desk.listening(), desk.listening():
-        for user in many:
+        sent = []
+        for user in many:  # one after the other: a form that is not shown within three seconds is not shown
             workspace.click(user, proposal.digest)
-        sent = [(user, workspace.fill(user, workspace.form_of(user))) for user in many]
+            sent.append((user, workspace.fill(user, workspace.form_of(user))))
         envelopes = [workspace.send(said, to=number % 2) for number, (_, said) in enumerate(sent)]
         answers = [workspace.answer_to(envelope) for envelope in envelopes]
         assert desk.locked()
