@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import psycopg
+
 from simulated.house import House
 
 SHORTEST = 6.0  # seconds that the work of an hour is taken to last at least
@@ -42,15 +44,25 @@ def drawn(hours: int, begins_at: int, seed: int) -> Breakage:
 
 
 def while_at_work(house: House, delay: float, act: Callable[[], None]) -> threading.Thread:
-    """Do this once work has been under way for so many seconds; at the latest when none has begun for a while."""
+    """Do this once work has been under way for so many seconds, or ends; at the latest when none begins for a while."""
 
     def strike() -> None:
         until = time.monotonic() + AT_WORK
-        while time.monotonic() < until and not house.busy():
+        while time.monotonic() < until and not is_so(house.busy):
             time.sleep(0.1)
-        time.sleep(delay)
+        until = time.monotonic() + delay
+        while time.monotonic() < until and is_so(house.under_way):
+            time.sleep(0.3)
         act()
 
     thread = threading.Thread(target=strike)
     thread.start()
     return thread
+
+
+def is_so(asked: Callable[[], bool]) -> bool:
+    """What is asked of the databases; yes while one of them is being restarted."""
+    try:
+        return asked()
+    except psycopg.OperationalError:
+        return True

@@ -127,6 +127,10 @@ class House:
         """Whether a run is being carried out now."""
         return self.count("SELECT count(*) FROM flow_run WHERE state_type = 'RUNNING'") > 0
 
+    def under_way(self) -> bool:
+        """Whether anything is due, or being carried out."""
+        return self.count(DUE) > 0
+
     def left(self, told: bool = True) -> dict[str, int]:
         """What is due and not done, by where it waits.
 

@@ -29,11 +29,10 @@ from control_tower.ledger.slack_users import SlackUser, enrol_slack_user
 from control_tower.nouns import Proposal
 from control_tower.settings import settings
 from simulated.clock import SimulatedClock
+from simulated.limits import IN_SLACK, LARGE
 
 BERLIN = ZoneInfo("Europe/Berlin")
 OPEN, CLOSED, AT_WEEKENDS = 9, 18, (10, 14)
-LARGE, IN_SLACK = 100_000, 20_000
-"""Minor units: above the first it takes two people, above the second Slack is no place to rule."""
 TEAM = "T0SHOP"
 ROLES = {"ana": "approver", "ben": "approver", "cleo": "lead", "dora": "finance", "eve": "approver"}
 SLACK_USERS = {"ben": "UBEN"}

@@ -7,7 +7,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 REAL = Path(__file__).parents[2] / "deployments" / "prefect.yaml"
-OFTEN = {"*/5 * * * *": "*/30 * * * *", "*/15 * * * *": "*/30 * * * *"}
+OFTEN = {"*/5 * * * *": "0 * * * *", "*/15 * * * *": "0 * * * *", "2-57/5 * * * *": "2 * * * *"}
 """What runs every few minutes finds nothing new between two jumps of the clock."""
 
 

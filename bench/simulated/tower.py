@@ -11,9 +11,11 @@ from pathlib import Path
 
 import desk.deploy
 import desk.up
+from control_tower.slack import outbox
 from desk.slack_desk import serving
 
 SOON = 1.0  # seconds; a minute of these clocks is over before anything real has taken one
+POSTS = 60 * outbox.POSTS  # messages a minute, where a minute lasts a second
 
 
 def by_schedules(file: Path) -> None:
@@ -26,6 +28,7 @@ def main() -> None:
     by_schedules(Path(sys.argv[1]))
     desk.up.MINUTE = SOON
     serving.TURN = SOON
+    outbox.Outbox.__init__.__kwdefaults__["posts_a_minute"] = POSTS
     serving.serve.__kwdefaults__["turn"] = SOON
     from desk.command import up
 

@@ -16,6 +16,7 @@ from simulated.breakage import drawn, while_at_work
 from simulated.clock import SimulatedClock
 from simulated.database import Database
 from simulated.house import House, environment
+from simulated.limits import write_limits
 from simulated.people import BERLIN, SLACK_USERS, STRANGER, People
 from simulated.plan import Plan, Size
 from simulated.schedules import write_schedules
@@ -65,12 +66,14 @@ class Week:
         home.mkdir()
         schedules = self.folder / "schedules.yaml"
         self.schedules = write_schedules(schedules, self.look_every)
+        write_limits(self.folder / "authority.yaml")
         with contextlib.ExitStack() as ending:
             database = Database(self.folder)
             ending.callback(database.stop)
             self.slack = open_slack((*SLACK_USERS.values(), STRANGER), self.size.seed)
             ending.callback(self.slack.workspace.down)
             told = environment(home, database, self.slack.environment)
+            told["TOWER_AUTHORITY"] = str(self.folder / "authority.yaml")
             os.environ.clear()
             os.environ.update(told)
             from control_tower.server import running_server, use
