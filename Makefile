@@ -58,6 +58,8 @@ docs: setup
 lock:
 	uv pip compile pyproject.toml --extra dev --extra bench --universal --python-version 3.11 \
 	    --generate-hashes --no-emit-index-url --quiet --output-file requirements.lock
+	uv pip compile pyproject.toml --extra image --universal --python-version 3.11 --constraint requirements.lock \
+	    --generate-hashes --no-emit-index-url --quiet --output-file deployments/requirements.lock
 
 clean:
 	rm -rf $(VENV) .tower .site

