@@ -75,10 +75,10 @@ def divide(
     opened = open_source(source, mapping, tower)
     present = present_in(opened, tables, source)
     with joins(tower) as connection:
-        connection.execute("SET threads = 1")  # so that rows keep their order, and a part is the same file each time
         views = {table: view_of(opened, connection, table, as_of, (), live) for table in present}
         spans = _home_of_orders(connection, views["orders"], opened.shop.time_zone, part_orders)
         tie(connection, views, len(spans) - 1)
+        connection.execute("SET threads = 1")  # so that rows keep their order, and a part is the same file each time
         frames = {table: _written(connection, table, view, len(spans), tower) for table, view in views.items()}
     absent, untold = tuple(table for table in tables if table not in present), untold_by(opened, present)
     return Divided(

@@ -25,8 +25,8 @@ class Breakage:
     seed: int
 
     def delay(self, hour: int, lasts: float) -> float:
-        """Seconds of work after which something breaks, where the hour before lasted so long."""
-        return random.Random(f"{self.seed} {hour}").uniform(0.0, 0.6) * max(lasts, SHORTEST)
+        """Seconds of work after which something breaks, where the longest of the hours before lasted so long."""
+        return random.Random(f"{self.seed} {hour}").uniform(0.0, 1.0) * max(lasts, SHORTEST)
 
 
 def drawn(hours: int, begins_at: int, seed: int) -> Breakage:

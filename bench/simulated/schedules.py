@@ -12,7 +12,9 @@ OFTEN = {"*/5 * * * *": "0 * * * *", "*/15 * * * *": "0 * * * *", "2-57/5 * * * 
 
 
 def write_schedules(file: Path, every: int) -> int:
-    """Write them; a lane looks in every so many hours, at the minute that it has in the real file.
+    """Write them; a lane looks in every so many hours, at the last minute that it has in the real file.
+
+    So all of them look in the same hour, between two jumps of the clock, and what breaks in it breaks any of them.
 
     Returns:
         How many schedules there are.
@@ -34,6 +36,6 @@ def write_schedules(file: Path, every: int) -> int:
 
 
 def sparser(cron: str, every: int) -> str:
-    """The first minute of a cron expression, in every so many hours."""
-    minute = cron.split()[0].split(",")[0].replace("*/30", "0")
+    """The last minute of a cron expression, in every so many hours."""
+    minute = cron.split()[0].split(",")[-1].replace("*/30", "30")
     return f"{minute} */{every} * * *" if every > 1 else f"{minute} * * * *"

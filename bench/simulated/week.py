@@ -109,7 +109,7 @@ class Week:
             outage = self.slack.break_down()
             self._say(f"hour {hour}: Slack is down")
         self.clock.set(moment)
-        lasts = self.took[-1] if self.took else 0.0
+        lasts = max(self.took[-self.look_every :], default=0.0)
         strikes = [while_at_work(self.house, self.broke.delay(hour, lasts), self.house.kill)]
         if mode := self.broke.restarts.get(hour):
             later = self.broke.delay(hour + self.hours, lasts)
