@@ -103,7 +103,7 @@ class Plan:
     def _planted(self) -> list[tuple[str, int]]:
         """The scarcest first. Orders of the week, and more of those before it, for they are few."""
         week = self.size.orders_a_day * self.size.days
-        few, some = max(5, week // 2000), max(15, week // 500)
+        few, some = max(5, week // 10_000), max(15, week // 2500)
         return [
             ("lost", self._lost(some)),
             ("cancelled in transit", self._cancelled_in_transit(few)),
@@ -201,7 +201,7 @@ class Plan:
             setattr(self.timeline, name, after_quiet(getattr(self.timeline, name)))
 
     def _returned(self) -> Returns:
-        """Some of what was delivered comes back; the shop repays it within two days, but for every fourth."""
+        """Some of what was delivered comes back; the shop repays it within two days, but for one in four, or a hundred."""
         timeline, chance, basket = self.timeline, self.chance, self.rows.basket
         room = self.scene.free & (timeline.delivered < self.clock.now - span(20.0))
         orders = self._pick(room, max(16, len(self) // 60))
@@ -212,7 +212,7 @@ class Plan:
         received = after_quiet(requested + within(chance, number, 24.0, 60.0))
         inspected = after_quiet(received + within(chance, number, 2.0, 20.0))
         refunded = after_quiet(inspected + within(chance, number, 4.0, 40.0))
-        refunded[::4] = NEVER
+        refunded[:: max(4, number // 100)] = NEVER
         amount = basket.quantity[line] * basket.unit_amount[line]
         return Returns(orders, line, amount, requested, received, inspected, refunded)
 
