@@ -201,7 +201,7 @@ class Plan:
             setattr(self.timeline, name, after_quiet(getattr(self.timeline, name)))
 
     def _returned(self) -> Returns:
-        """Some of what was delivered comes back; the shop repays it within two days, but for one in four, or a hundred."""
+        """Some of what was delivered comes back; the shop repays it within two days, but for a few."""
         timeline, chance, basket = self.timeline, self.chance, self.rows.basket
         room = self.scene.free & (timeline.delivered < self.clock.now - span(20.0))
         orders = self._pick(room, max(16, len(self) // 60))
