@@ -77,12 +77,20 @@ def run(
     mapping: Annotated[str | None, typer.Option(help="Mapping file, or the name of a shipped one.")] = None,
     as_of: Annotated[str | None, typer.Option("--as-of", help="A moment: 2018-09-03T18:00, or with an offset.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Find and score; open nothing.")] = False,
+    only_changed: Annotated[
+        bool, typer.Option("--only-changed", help="Look at what changed since the last look, and what time may move.")
+    ] = False,
+    all_daily: Annotated[
+        bool, typer.Option("--all-daily", help="With --only-changed: at everything once on each of the shop's days.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Run a lane once, now."""
     from desk.run import run_lane
 
-    run_lane(lane, source, mapping, as_of, dry_run=dry_run, json=json)
+    run_lane(
+        lane, source, mapping, as_of, dry_run=dry_run, json=json, only_changed=only_changed, all_daily=all_daily
+    )  # fmt: skip
 
 
 @app.command()
