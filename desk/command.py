@@ -18,6 +18,7 @@ from control_tower.errors import (
     NotFound,
     NotProved,
     ReplayDiffers,
+    SettingError,
     TowerError,
 )
 from desk.approvers import approvers
@@ -83,9 +84,24 @@ def run(
     all_daily: Annotated[
         bool, typer.Option("--all-daily", help="With --only-changed: at everything once on each of the shop's days.")
     ] = False,
+    all_shops: Annotated[
+        bool, typer.Option("--all-shops", help="Look at every shop that the lane watches, side by side.")
+    ] = False,
+    shop: Annotated[
+        list[str] | None, typer.Option("--shop", help="Look at this shop; several, given again, side by side.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Run a lane once, now."""
+    if all_shops or shop:
+        if source != "shop" or mapping or all_daily or (all_shops and shop):
+            what = "shops have their sources in the shops' file, and are named or all"
+            remedy = "--all-shops or --shop, with --as-of, --dry-run or --only-changed"
+            raise SettingError(what, where="tower run", remedy=remedy)
+        from desk.run_shops import run_in_shops
+
+        run_in_shops(lane, shop or [], as_of, dry_run=dry_run, only_changed=only_changed, json=json)
+        return
     from desk.run import run_lane
 
     run_lane(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from control_tower.errors import SettingError
@@ -36,15 +35,17 @@ def run_lane(
     """Run a lane inside this process, on the tower's own Prefect server or the one that PREFECT_API_URL names."""
     tower = settings()
     moment = when(as_of, source, mapping, tower)
-    if all_daily or only_changed:
-        _goes_on_from_the_last(only_changed, as_of, dry_run)
+    if all_daily and not only_changed:
+        raise SettingError("a look is at everything anyway", where="--all-daily", remedy="it goes with --only-changed")
+    if only_changed:
+        goes_on_from_the_last(as_of, dry_run)
     # This command tells a fault in one line; Prefect's tracebacks stay in its own log.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     use(tower)  # before anything imports Prefect
     from flows.lanes import find_flow
 
     watch = find_flow(name)
-    chosen = _of_what_changed(name, watch, all_daily) if only_changed else {}
+    chosen = _of_what_changed(name, all_daily) if only_changed else {}
     with running_server(tower), watching(f"{name} on {source}"):
         if not dry_run:
             from desk.deploy import deploy
@@ -58,40 +59,30 @@ def run_lane(
     _show(found)
 
 
-def _goes_on_from_the_last(only_changed: bool, as_of: str | None, dry_run: bool) -> None:
-    """Return if a look could go on from the one before it.
+def goes_on_from_the_last(as_of: str | None, dry_run: bool) -> None:
+    """Return if a look can go on from the one before it.
 
     Raises:
-        SettingError: it is asked for together with what is always at everything.
+        SettingError: it is one that is always at everything.
     """
-    if not only_changed:
-        raise SettingError(
-            "a look is at everything anyway", where="--all-daily", remedy="it goes with --only-changed, or leave it out"
-        )
     if as_of is not None or dry_run:
-        other = "--dry-run" if as_of is None else "--as-of"
-        what = "a dry run" if as_of is None else "a look at the past"
+        other, what = ("--dry-run", "a dry run") if as_of is None else ("--as-of", "a look at the past")
         raise SettingError(f"{what} is at everything", where=f"--only-changed {other}", remedy="leave one of them out")
 
 
-def _of_what_changed(name: str, watch: Callable[..., Any], all_daily: bool) -> dict[str, bool]:
+def _of_what_changed(name: str, all_daily: bool) -> dict[str, bool]:
     """What a lane's flow is told, to look at what changed alone.
 
     Raises:
         SettingError: the lane always looks at everything; names those that do not.
     """
-    from flows.lanes import find_flow, lanes
+    from flows.lanes import can_look_at_changes, lanes
 
-    if not can_look_at_changes(watch):
-        able = ", ".join(lane for lane in lanes() if can_look_at_changes(find_flow(lane)))
+    if not can_look_at_changes(name):
+        able = ", ".join(filter(can_look_at_changes, lanes()))
         what = f"{name} compares what it looks at, and looks at everything"
         raise SettingError(what, where="--only-changed", remedy=f"leave it out; {able} can look at what changed")
     return {"only_changed": True, "all_daily": all_daily}
-
-
-def can_look_at_changes(watch: Callable[..., Any]) -> bool:
-    """Whether a lane's flow can be told to look at what changed alone."""
-    return "only_changed" in signature(watch).parameters
 
 
 def when(as_of: str | None, source: str, mapping: str | None, tower: Settings) -> datetime | None:
