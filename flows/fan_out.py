@@ -12,13 +12,14 @@ from pydantic import Field
 from control_tower.errors import LooksFailed, NotFound, SettingError, nearest
 from control_tower.keeping import Nouns
 from control_tower.keeping.step import prefect_task
+from control_tower.redaction import redacted
 from control_tower.settings import settings
 from control_tower.shops import find_shop, shops_of
 from control_tower.traces import tell
 from flows.lanes import can_look_at_changes, lanes
 from flows.missed import makes_up
 from tasks.fanned_out import FannedOut, fanned_out
-from tasks.look_in_shop import ShopLook
+from tasks.look_in_shop import SAID, ShopLook
 
 
 @flow(name="fan-out", persist_result=False, on_running=[makes_up])
@@ -97,4 +98,4 @@ def _look(shop: str, came: ShopLook | BaseException) -> ShopLook:
     """How a look ended; what kept anybody from asking for it counts as its failure, and stops no other."""
     if isinstance(came, ShopLook):
         return came
-    return ShopLook(shop=shop, state="Failed", why=f"{type(came).__name__}: {came}"[:400])
+    return ShopLook(shop=shop, state="Failed", why=redacted(f"{type(came).__name__}: {came}")[:SAID])
