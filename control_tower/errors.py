@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from rapidfuzz import process
 
@@ -55,6 +56,20 @@ class ContractBreach(TowerError):
             where=f"contract {contract}, rule {rule}",
             remedy=remedy or f"its owner is {owner}; no case was touched",
         )
+
+
+class LooksFailed(TowerError):
+    """A lane could not look at some of several shops; at the others it did.
+
+    Args:
+        why: shop to the reason.
+        found: what came of all of them.
+    """
+
+    def __init__(self, lane: str, why: Mapping[str, str], found: object = None) -> None:
+        self.found: Any = found
+        said = "; ".join(f"{shop}: {reason}" for shop, reason in why.items())
+        super().__init__(said, where=f"{lane} did not look at {', '.join(why)}", remedy="the others were looked at")
 
 
 class PolicyError(TowerError):

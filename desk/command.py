@@ -18,6 +18,7 @@ from control_tower.errors import (
     NotFound,
     NotProved,
     ReplayDiffers,
+    SettingError,
     TowerError,
 )
 from desk.approvers import approvers
@@ -77,12 +78,35 @@ def run(
     mapping: Annotated[str | None, typer.Option(help="Mapping file, or the name of a shipped one.")] = None,
     as_of: Annotated[str | None, typer.Option("--as-of", help="A moment: 2018-09-03T18:00, or with an offset.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Find and score; open nothing.")] = False,
+    only_changed: Annotated[
+        bool, typer.Option("--only-changed", help="Look at what changed since the last look, and what time may move.")
+    ] = False,
+    all_daily: Annotated[
+        bool, typer.Option("--all-daily", help="With --only-changed: at everything once on each of the shop's days.")
+    ] = False,
+    all_shops: Annotated[
+        bool, typer.Option("--all-shops", help="Look at every shop that the lane watches, side by side.")
+    ] = False,
+    shop: Annotated[
+        list[str] | None, typer.Option("--shop", help="Look at this shop; several, given again, side by side.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Run a lane once, now."""
+    if all_shops or shop:
+        if source != "shop" or mapping or all_daily or (all_shops and shop):
+            what = "shops have their sources in the shops' file, and are named or all"
+            remedy = "--all-shops or --shop, with --as-of, --dry-run or --only-changed"
+            raise SettingError(what, where="tower run", remedy=remedy)
+        from desk.run_shops import run_in_shops
+
+        run_in_shops(lane, shop or [], as_of, dry_run=dry_run, only_changed=only_changed, json=json)
+        return
     from desk.run import run_lane
 
-    run_lane(lane, source, mapping, as_of, dry_run=dry_run, json=json)
+    run_lane(
+        lane, source, mapping, as_of, dry_run=dry_run, json=json, only_changed=only_changed, all_daily=all_daily
+    )  # fmt: skip
 
 
 @app.command()

@@ -21,26 +21,68 @@ if TYPE_CHECKING:
     from tasks.report import LaneReport
 
 
-def run_lane(name: str, source: str, mapping: str | None, as_of: str | None, *, dry_run: bool, json: bool) -> None:
+def run_lane(
+    name: str,
+    source: str,
+    mapping: str | None,
+    as_of: str | None,
+    *,
+    dry_run: bool,
+    json: bool,
+    only_changed: bool = False,
+    all_daily: bool = False,
+) -> None:
     """Run a lane inside this process, on the tower's own Prefect server or the one that PREFECT_API_URL names."""
     tower = settings()
     moment = when(as_of, source, mapping, tower)
+    if all_daily and not only_changed:
+        raise SettingError("a look is at everything anyway", where="--all-daily", remedy="it goes with --only-changed")
+    if only_changed:
+        goes_on_from_the_last(as_of, dry_run)
     # This command tells a fault in one line; Prefect's tracebacks stay in its own log.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     use(tower)  # before anything imports Prefect
     from flows.lanes import find_flow
 
     watch = find_flow(name)
+    chosen = _of_what_changed(name, all_daily) if only_changed else {}
     with running_server(tower), watching(f"{name} on {source}"):
         if not dry_run:
             from desk.deploy import deploy
 
             deploy(tower)  # the runs that will wait for people belong to a deployment
-        found = watch(source=placed(source), mapping=mapping_file(mapping), as_of=moment, dry_run=dry_run)
+        given = {"source": placed(source), "mapping": mapping_file(mapping), "as_of": moment, "dry_run": dry_run}
+        found = watch(**given, **chosen)
     if json:
         as_json(found.model_dump(mode="json", exclude={"dry_run", "looked_back"}))
         return
     _show(found)
+
+
+def goes_on_from_the_last(as_of: str | None, dry_run: bool) -> None:
+    """Return if a look can go on from the one before it.
+
+    Raises:
+        SettingError: it is one that is always at everything.
+    """
+    if as_of is not None or dry_run:
+        other, what = ("--dry-run", "a dry run") if as_of is None else ("--as-of", "a look at the past")
+        raise SettingError(f"{what} is at everything", where=f"--only-changed {other}", remedy="leave one of them out")
+
+
+def _of_what_changed(name: str, all_daily: bool) -> dict[str, bool]:
+    """What a lane's flow is told, to look at what changed alone.
+
+    Raises:
+        SettingError: the lane always looks at everything; names those that do not.
+    """
+    from flows.lanes import can_look_at_changes, lanes
+
+    if not can_look_at_changes(name):
+        able = ", ".join(filter(can_look_at_changes, lanes()))
+        what = f"{name} compares what it looks at, and looks at everything"
+        raise SettingError(what, where="--only-changed", remedy=f"leave it out; {able} can look at what changed")
+    return {"only_changed": True, "all_daily": all_daily}
 
 
 def when(as_of: str | None, source: str, mapping: str | None, tower: Settings) -> datetime | None:
@@ -118,5 +160,9 @@ def _show(found: LaneReport) -> None:
     elif found.looked_back:
         out.print("a look back: a newer view of this shop is in the book, so nothing was opened or closed")
     else:
+        if found.looked_at is not None:
+            out.print(f"orders looked at: {found.looked_at:,}, of what changed and what time may move", highlight=False)
+        elif found.why_all:
+            out.print(f"everything was looked at: {found.why_all}", highlight=False)
         out.print(f"cases: {found.cases.opened} opened, {found.cases.updated} updated, {found.cases.closed} closed")
         out.print("tower queue shows them")

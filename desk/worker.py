@@ -51,7 +51,9 @@ Flows = Mapping[UUID, Flow[Any, Any]]
 logger = get_logger("tower.worker")
 
 
-def work(flows: Flows, settings: Settings, *, once: bool = False, stop: threading.Event | None = None) -> int:
+def work(
+    flows: Flows, settings: Settings, *, once: bool = False, stop: threading.Event | None = None, lanes: int = LANES
+) -> int:
     """Carry out the scheduled runs of these deployments until told to stop.
 
     A run is claimed as Prefect's own workers claim one, by moving it to Pending, which the server
@@ -62,6 +64,7 @@ def work(flows: Flows, settings: Settings, *, once: bool = False, stop: threadin
         flows: the flow of each deployment, by deployment id.
         once: return when nothing that is due is left.
         stop: set it to finish what is under way and return.
+        lanes: how many looks at once.
 
     Returns:
         How many runs were carried out.
@@ -70,12 +73,12 @@ def work(flows: Flows, settings: Settings, *, once: bool = False, stop: threadin
         ServerError: the server has not answered for two minutes.
     """
     recover(flows, settings)
-    return _Worker(flows, settings).work(once, stop or threading.Event())
+    return _Worker(flows, settings, lanes).work(once, stop or threading.Event())
 
 
 class _Worker:
-    def __init__(self, flows: Flows, settings: Settings) -> None:
-        self.flows = flows
+    def __init__(self, flows: Flows, settings: Settings, places: int) -> None:
+        self.flows, self.places = flows, places
         self.folder = _runs_folder(settings)
         self.name = f"tower-{os.uname().nodename}-{os.getpid()}"
         self.lanes: dict[UUID, threading.Thread] = {}
@@ -136,7 +139,7 @@ class _Worker:
             flow = self.flows.get(run.deployment_id) if run.deployment_id else None
             if flow is None:  # another worker's
                 continue
-            threads, places = (self.lanes, LANES) if _is_lane(flow) else (self.cases, CASES)
+            threads, places = (self.lanes, self.places) if _is_lane(flow) else (self.cases, CASES)
             if len(threads) < places:
                 self.started.add(run.id)
                 threads[run.id] = threading.Thread(target=self._carry, args=(flow, run.id), daemon=True)

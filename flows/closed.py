@@ -12,26 +12,31 @@ from prefect.states import Cancelled
 
 from control_tower.errors import SettingError, nearest
 from policies.authority import WrittenAuthority
-from tasks.authority import written_authority
+from tasks.authority import calendar_of
 
 TAG = "calendar:"
 
 
-def closed(now: datetime | None = None) -> State[Any] | None:
+def closed(source: str, now: datetime | None = None) -> State[Any] | None:
     """The state in which a scheduled run ends that falls outside its calendar; None where it may go on.
 
     What a person starts always goes on.
 
+    Args:
+        source: what the run is about; a shop's run keeps to the shop's calendar.
+
     Raises:
         SettingError: the tag names no calendar.
+        PolicyError: the authority that has the calendar is malformed.
+        SourceError: there is no such shop, or it does not say where it is.
     """
     context = FlowRunContext.get()
     run = context.flow_run if context else None
     if run is None or not run.auto_scheduled:
         return None
-    known, moment = written_authority(), now or datetime.now(UTC)
+    moment = now or datetime.now(UTC)
     for calendar in (tag.removeprefix(TAG) for tag in run.tags if tag.startswith(TAG)):
-        if why := why_closed(calendar, known, moment):
+        if why := why_closed(calendar, calendar_of(source), moment):
             return Cancelled(name="Skipped", message=why)
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,15 @@ def find_flow(name: str) -> Callable[..., Any]:
     """The flow that watches a lane."""
     flow: Callable[..., Any] = getattr(import_module(_module(name)), f"watch_{name}")
     return flow
+
+
+def can_look_at_changes(name: str) -> bool:
+    """Whether a lane can be told to look at what changed alone.
+
+    Raises:
+        NotFound: there is no such lane.
+    """
+    return "only_changed" in signature(find_flow(name)).parameters
 
 
 def _module(name: str) -> str:

@@ -55,7 +55,7 @@ def look(
             that is `apart`, and now; else at everything, as the first look does, and any that can't be sure.
         all_daily: the first look of each of the shop's days is at everything all the same.
     """
-    if skipped := closed():
+    if skipped := closed(source):
         return skipped
     moment = (as_of or datetime.now(UTC)).astimezone(UTC)
     rules = rules_as_earned(lane.name, moment, source)

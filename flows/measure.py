@@ -48,7 +48,7 @@ def measure_shop(
         by: what it is told by, beside all together and by week.
         announce: put the headline into the channel; once for each week, however often it is run.
     """
-    if skipped := closed():
+    if skipped := closed(source):
         return skipped
     tell(flow="measure", source=source.partition(":")[0])
     moment = (as_of or datetime.now(UTC)).astimezone(UTC)

@@ -8,8 +8,9 @@ from decimal import Decimal
 from control_tower.errors import LedgerError, PolicyError, SourceError
 from control_tower.nouns import Proposal, Verdict
 from control_tower.settings import Settings, settings
-from control_tower.shops import settings_at, settings_of
-from policies.authority import WrittenAuthority, authority
+from control_tower.shops import named_in, settings_at, settings_of
+from control_tower.sources import open_source
+from policies.authority import WrittenAuthority, authority, says
 
 
 def written_authority(shop: str = "") -> WrittenAuthority:
@@ -20,6 +21,27 @@ def written_authority(shop: str = "") -> WrittenAuthority:
     """
     tower = settings()
     return authority(settings_at(shop, tower).authority, tower.authority)
+
+
+def calendar_of(source: str) -> WrittenAuthority:
+    """The authority whose days and hours hold for what a source names: the tower's, or that of one of its shops.
+
+    Where a shop's authority does not say itself in which country and time zone it is, it is where the shop is; its
+    hours and closed days are inherited like the rest.
+
+    Raises:
+        PolicyError: it is malformed.
+        SourceError: the tower has no such shop, or where the shop is can't be read from its source.
+    """
+    id, tower = named_in(source), settings()
+    if not id:
+        return written_authority()
+    file = settings_of(source, tower).authority
+    own = file if file != tower.authority else None
+    shop = open_source(source, None, tower).shop
+    where = {"country": shop.country, "time_zone": shop.time_zone}
+    inherited = {name: value for name, value in where.items() if own is None or not says(own, name)}
+    return authority(file, tower.authority).model_copy(update=inherited)
 
 
 def authority_over(proposal: Proposal, tower: Settings | None = None) -> WrittenAuthority:

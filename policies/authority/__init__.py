@@ -6,12 +6,12 @@ from pathlib import Path
 
 from policies.authority.checks import faults
 from policies.authority.granting import WrittenAuthority
-from policies.authority.inheriting import inherited
+from policies.authority.inheriting import inherited, says
 from policies.papers import HOUSE, read_paper
 
 SHIPPED = HOUSE / "authority.yaml"
 
-__all__ = ["SHIPPED", "WrittenAuthority", "authority"]
+__all__ = ["SHIPPED", "WrittenAuthority", "authority", "says"]
 
 
 def authority(file: Path | None = None, house: Path | None = None) -> WrittenAuthority:

@@ -154,7 +154,7 @@ class AuthorityTerms(Paper):
             tuple(Breaker(one.when, one.count, _span(one.within)) for one in self.breakers),
         )
 
-    @cached_property
+    @property
     def clock(self) -> Shop:
         """Where the clock stands."""
         return Shop(id="authority", time_zone=self.time_zone, country=self.country, currency="EUR")

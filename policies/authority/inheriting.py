@@ -37,6 +37,15 @@ def inherited(file: Path, house: Path) -> WrittenAuthority | None:
     return _laid(str(file), content, str(house), content_of(house))
 
 
+def says(file: Path, name: str) -> bool:
+    """Whether a file says something itself, and does not inherit it.
+
+    Raises:
+        PolicyError: it can't be read.
+    """
+    return name in tree(str(file), content_of(file))
+
+
 @lru_cache(maxsize=16)
 def _laid(file: str, content: bytes, house: str, its_content: bytes) -> WrittenAuthority:
     base = read_paper(WrittenAuthority, Path(house), faults)

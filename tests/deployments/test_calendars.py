@@ -81,7 +81,7 @@ def test_only_a_scheduled_run_keeps_to_the_calendar(scheduled: bool, state: str 
 
     run = FlowRun.model_construct(flow_id=None, auto_scheduled=scheduled, tags=["calendar:business_days", "measure"])
     with FlowRunContext.model_construct(flow=measured, flow_run=run):
-        ended = closed(at("2026-12-25T10:00"))
+        ended = closed("shop", at("2026-12-25T10:00"))
     assert (ended.name if ended else None) == state
     assert ended is None or (ended.is_cancelled() and "25 December 2026 is no business day" in str(ended.message))
 

@@ -1,7 +1,7 @@
 """A warm parent that forks workers to be killed: everything is imported once, each child works alone.
 
 Usage: nursery.py PLAN, a JSON list of [environment, what, boundary, moment]; prints each child's exit
-as a JSON list. `what` is lane, work or rule. The child dies by SIGKILL at its boundary: the number of the
+as a JSON list. `what` is lane, work, rule or fan-out. The child dies by SIGKILL at its boundary: the number of the
 record it keeps, `before` or `after` it is kept; or, by name, a point inside the act.
 """
 
@@ -69,8 +69,9 @@ def child(environment: dict[str, str], what: str, boundary: int | str, moment: s
     elif what == "rule":
         approve(os.environ["PROPOSAL"])
     else:
-        flows = {each.id: each.flow for each in deploy(settings()) if each.id and each.flow.name == "resolve-case"}
-        work(flows, settings(), once=True)
+        names = ("fan-out", "watch-fulfilment") if what == "fan-out" else ("resolve-case",)
+        flows = {each.id: each.flow for each in deploy(settings()) if each.id and each.flow.name in names}
+        work(flows, settings(), once=True, lanes=2)
 
 
 def approve(digest: str) -> None:
