@@ -5,7 +5,7 @@ An event keeps its name: sent again, it is known, and does not come back as it w
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -38,7 +38,7 @@ def known_by_webhooks(tower: Settings, customer: str, orders: Set[str], shop: st
     """
     paper, found = retention().personal, _theirs(tower, customer, orders, shop)
     every = [row for each in found for row in each.rows]
-    theirs = {*orders, *(str(row["order_id"]) for row in every if row.get("customer_id") == customer)} - {"None"}
+    theirs = {*orders, *_orders_of(every, customer)}
     rows = [row for row in every if row.get("order_id") in theirs or row.get("customer_id") == customer]
     return KnownBy(
         orders=frozenset(theirs),
@@ -72,7 +72,7 @@ def _theirs(tower: Settings, customer: str, orders: Set[str], shop: str) -> list
     ]
     mine = [each for each in every if each.has("customer_id", {customer}) or each.has("order_id", orders)]
     parcels = {str(row["tracking_code"]) for each in mine for row in each.rows if row.get("tracking_code")}
-    named = {str(row["order_id"]) for each in mine for row in each.rows if row.get("customer_id") == customer}
+    named = {order for each in mine for order in _orders_of(each.rows, customer)}
     return [
         each
         for each in every
@@ -80,3 +80,8 @@ def _theirs(tower: Settings, customer: str, orders: Set[str], shop: str) -> list
         or each.has("order_id", {*orders, *named})
         or each.has("tracking_code", parcels)
     ]
+
+
+def _orders_of(rows: Iterable[Row], customer: str) -> set[str]:
+    """The orders of the rows that name a customer."""
+    return {str(row["order_id"]) for row in rows if row.get("customer_id") == customer and row.get("order_id")}
