@@ -72,10 +72,12 @@ def expire(
     from control_tower.keeping.step import open_archive
     from flows.expire_kept import expire_kept
     from tasks.expire_kept import expiring, told
+    from tasks.expire_webhooks import webhooks_due
 
     if check:
-        ledger = open_ledger(tower.ledger)
-        found = told(ledger, expiring(open_archive(tower.artifacts), ledger, datetime.now(UTC)))
+        ledger, now = open_ledger(tower.ledger), datetime.now(UTC)
+        webhooks = webhooks_due(tower, ledger, now).told()
+        found = told(ledger, expiring(open_archive(tower.artifacts), ledger, now), webhooks=webhooks)
     else:
         with running_server(tower):
             found = expire_kept()
@@ -114,5 +116,8 @@ def erase(
     if json:
         as_json(found.model_dump(mode="json") | {"forgotten_runs": forgotten})
         return
-    told = f"{found.files:,} files, {found.rows:,} rows and {forgotten:,} paused runs; {found.instead} stands for them"
+    told = (
+        f"{found.files:,} files, {found.webhooks:,} webhooks, {found.rows:,} rows and {forgotten:,} paused runs;"
+        f" {found.instead} stands for them"
+    )
     out.print(printable(f"erased from {told}"), markup=False, highlight=False)

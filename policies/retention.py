@@ -12,9 +12,10 @@ from control_tower.written.faults import Fault
 from policies.papers import Paper, read_paper
 from policies.terms import Identifier, Term
 
-Kind = Literal["frames", "nouns", "pictures", "pages", "messages", "prompts"]
+Kind = Literal["frames", "nouns", "pictures", "pages", "messages", "prompts", "webhooks", "overtaken_webhooks"]
 SHELVES: tuple[Kind, ...] = ("frames", "nouns", "pictures", "pages", "messages")
-"""What lies in the archive; prompts lie in the ledger."""
+"""What lies in the archive; prompts lie in the ledger, and webhooks where they were received."""
+ELSEWHERE: tuple[Kind, ...] = ("prompts", "webhooks", "overtaken_webhooks")
 
 
 class Stay(Term):
@@ -52,7 +53,7 @@ def faults(found: Retention) -> list[Fault]:
         for at, one in enumerate(found.stays)
         if said.index(one.what) != at
     ]
-    lacking = [kind for kind in (*SHELVES, "prompts") if kind not in said]
+    lacking = [kind for kind in (*SHELVES, *ELSEWHERE) if kind not in said]
     return wrong + [Fault(("stays",), f"nothing is said of {kind}") for kind in lacking]
 
 

@@ -23,6 +23,7 @@ from control_tower.nouns import Noun
 from control_tower.settings import settings
 from policies.retention import retention
 from tasks.authority import written_authority
+from tasks.erase_webhooks import known_by_webhooks, strike_webhooks
 from tasks.kept_elsewhere import kept_elsewhere
 
 BATCH = 50
@@ -36,13 +37,15 @@ class Erased(Noun):
     instead: str
     """What stands in the person's place from now on."""
     files: int
+    webhooks: int
+    """Files that a receiver of webhooks wrote."""
     rows: int
     runs: tuple[str, ...]
     """Paused runs of theirs, whose forms and descriptions Prefect still holds."""
 
 
 def erase(customer: str, by: Proof, why: str, progress: Progress = lambda _: None, shop: str = "") -> Erased:
-    """Strike a customer out of the archive and the book. Asked again, it goes on where it was killed.
+    """Strike a customer out of the archive, the book and webhooks. Asked again, it goes on where it was killed.
 
     Args:
         customer: their id, as `orders.customer_id` has it.
@@ -52,6 +55,7 @@ def erase(customer: str, by: Proof, why: str, progress: Progress = lambda _: Non
     Raises:
         NotProved, NoAuthority: whoever asks may not.
         LedgerError: something of theirs is open or held.
+        SourceError: what webhooks brought can't be read; whose it is is not known, and nothing was begun.
     """
     tower = settings()
     ledger, archive = open_ledger(tower.ledger), open_archive(tower.artifacts)
@@ -64,20 +68,37 @@ def erase(customer: str, by: Proof, why: str, progress: Progress = lambda _: Non
     files = _strike_files(archive, ledger, person, instead, progress, others)
     marked = Person(instead, person.names, person.words, person.keys | proposals)
     rows = strike_rows(ledger, marked.is_mentioned_in, marked.struck_content, progress, shop)
-    end_erasure(ledger, instead, files, rows, datetime.now(UTC))
-    return Erased(instead=instead, files=files, rows=rows, runs=tuple(sorted(runs)))
+    webhooks = strike_webhooks(tower, customer, known.orders, instead, shop)
+    end_erasure(ledger, instead, files + webhooks, rows, datetime.now(UTC))
+    return Erased(instead=instead, files=files, webhooks=webhooks, rows=rows, runs=tuple(sorted(runs)))
 
 
 def _known_by(
     archive: Archive, ledger: Ledger, customer: str, progress: Progress, shop: str, others: frozenset[Address]
 ) -> KnownBy:
-    """What a customer is known by, from the book and from all frames that are kept."""
+    """What a customer is known by, from the book, from all frames that are kept and from webhooks."""
+    import pyarrow.parquet as pq
+
+    paper = retention().personal
+    frames = [one.address for one in archive.lying() if one.address[2] == FRAME and one.address not in others]
+    orders = orders_of(ledger, customer, shop) | _orders_in(archive, frames, customer, progress)
+    received = known_by_webhooks(settings(), customer, orders, shop)
+    told = {
+        each
+        for address in frames
+        for each in names_and_words(
+            pq.read_table(archive.local(address)), {customer, *received.orders}, paper.identifying, paper.words
+        )
+    }
+    names, words = ({value for is_name, value in told if is_name is wanted} for wanted in (True, False))
+    return received | KnownBy(frozenset(), frozenset(names), frozenset(words))
+
+
+def _orders_in(archive: Archive, frames: Iterable[Address], customer: str, progress: Progress) -> set[str]:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    paper, lying = retention().personal, [one.address for one in archive.lying()]
-    frames = [address for address in lying if address[2] == FRAME and address not in others]
-    orders = orders_of(ledger, customer, shop)
+    orders = set[str]()
     for address in frames:
         progress(f"whose orders: {address[1][:12]}")
         file = archive.local(address)
@@ -85,15 +106,7 @@ def _known_by(
             table = pq.read_table(file, columns=["customer_id", "order_id"])
             found = table.filter(pc.equal(table["customer_id"], customer))["order_id"].to_pylist()
             orders |= {order for order in found if order}
-    told = {
-        each
-        for address in frames
-        for each in names_and_words(
-            pq.read_table(archive.local(address)), {customer, *orders}, paper.identifying, paper.words
-        )
-    }
-    names, words = ({value for is_name, value in told if is_name is wanted} for wanted in (True, False))
-    return KnownBy(frozenset(orders), frozenset(names), frozenset(words))
+    return orders
 
 
 def _strike_files(

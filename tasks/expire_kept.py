@@ -16,6 +16,9 @@ from control_tower.nouns import Noun
 from control_tower.settings import settings
 from control_tower.slack.kept_messages import messages_said
 from policies.retention import retention
+from tasks.expire_webhooks import ExpiredWebhooks, expire_webhooks, webhooks_due
+
+NO_WEBHOOKS = ExpiredWebhooks()
 
 
 class Expired(Noun):
@@ -28,6 +31,7 @@ class Expired(Noun):
     prompts: int
     held: int
     """Runs that a legal hold covers."""
+    webhooks: ExpiredWebhooks = NO_WEBHOOKS
     policy: str
 
     @property
@@ -36,7 +40,8 @@ class Expired(Noun):
         files = ", ".join(f"{count:,} {shelf}" for shelf, count in self.files.items()) or "no files"
         return (
             f"{files} of {self.runs:,} runs, {self.loose:,} loose files and {self.prompts:,} prompts: "
-            f"{self.bytes / 1e6:,.1f} MB, by {self.policy}; {self.held:,} runs are held"
+            f"{self.bytes / 1e6:,.1f} MB, by {self.policy}; {self.held:,} runs are held;"
+            f" {self.webhooks.markdown}"
         )
 
 
@@ -51,7 +56,9 @@ def expire(now: datetime) -> Expired:
     for address in (*found.files, *found.loose):
         archive.remove(address)
     prompts = forget_prompts(ledger, now - retention().period("prompts"), _held_cases(ledger))
-    return told(ledger, found, prompts)
+    webhooks = webhooks_due(tower, ledger, now)
+    expire_webhooks(webhooks)
+    return told(ledger, found, prompts, webhooks.told())
 
 
 def expiring(archive: Archive, ledger: Ledger, now: datetime) -> Due:
@@ -65,7 +72,7 @@ def expiring(archive: Archive, ledger: Ledger, now: datetime) -> Due:
     )  # fmt: skip
 
 
-def told(ledger: Ledger, found: Due, prompts: int = 0) -> Expired:
+def told(ledger: Ledger, found: Due, prompts: int = 0, webhooks: ExpiredWebhooks = NO_WEBHOOKS) -> Expired:
     """What is due, in counts."""
     return Expired(
         files=dict(sorted(Counter(shelf for shelf, _, _ in found.files).items())),
@@ -74,6 +81,7 @@ def told(ledger: Ledger, found: Due, prompts: int = 0) -> Expired:
         runs=len(found.runs),
         prompts=prompts,
         held=len(held_runs(ledger)),
+        webhooks=webhooks,
         policy=retention().reference,
     )
 

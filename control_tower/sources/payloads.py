@@ -139,6 +139,16 @@ def at(payload: Any, *path: str | int) -> Any:
     return payload
 
 
+def written_out(address: Any, parts: Sequence[str]) -> str | None:
+    """An address in one line; a region or a country alone is nobody's address, and is shared by everybody.
+
+    Args:
+        parts: what the sender calls the parts: two lines, the post code and the city, then region and country.
+    """
+    found = [at(address, part) for part in parts]
+    return ", ".join(str(part) for part in found if part) if any(found[:4]) else None
+
+
 Adapt = Callable[[Rows, Sequence[tuple[Any, datetime]]], None]
 
 
@@ -162,7 +172,7 @@ class PayloadSource(Observed):
         self.folder = Path(folder).expanduser()
         files = files_of(self.folder) if files is None else files
         self.rows = Rows(shop_of(self.folder, name), name, key)
-        contents = [(content, _seen(file)) for file in files for content in _contents(file)]
+        contents = [(content, written_at(file)) for file in files for content in contents_of(file)]
         try:
             adapt(self.rows, contents)
         except (AttributeError, TypeError, KeyError) as fault:
@@ -222,7 +232,12 @@ def files_of(folder: Path) -> list[Path]:
     return found
 
 
-def _contents(file: Path) -> Iterator[Any]:
+def contents_of(file: Path) -> Iterator[Any]:
+    """The contents of a file of JSON: one, or one a line.
+
+    Raises:
+        SourceError: it is no JSON, or nested too deep; names file and line.
+    """
     opened: Any = gzip.open if file.suffix == ".gz" else open
     where = file.name
     try:
@@ -252,5 +267,6 @@ def measured(content: Any, depth: int = 0) -> Any:
     return content
 
 
-def _seen(file: Path) -> datetime:
+def written_at(file: Path) -> datetime:
+    """When a file was written: since then what it tells is known."""
     return datetime.fromtimestamp(file.stat().st_mtime, UTC)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from control_tower.sources.payloads import Payload, Rows, at, iso, mapped, minor, text, upper, whole
+from control_tower.sources.payloads import Payload, Rows, at, iso, mapped, minor, text, upper, whole, written_out
 
 PLURALS = {
     "orders": "order", "transactions": "transaction", "refunds": "refund", "fulfillments": "fulfillment",
@@ -33,7 +33,7 @@ Currencies = dict[str, str]
 
 def adapt(rows: Rows, contents: Sequence[tuple[Any, datetime]]) -> None:
     """Put payloads into rows, orders first: what names no currency is in that of its order."""
-    found = [(kind, one, seen) for content, seen in contents for kind, one in _objects(content)]
+    found = [(kind, one, seen) for content, seen in contents for kind, one in objects(content)]
     found.sort(key=lambda each: _updated(each[1]))
     orders = [one for kind, one, _ in found if kind == "order" and one.get("currency")]
     currencies = {str(order.get("id")): str(order["currency"]) for order in orders}
@@ -52,26 +52,26 @@ def _updated(one: Payload) -> datetime:
         return datetime.min.replace(tzinfo=UTC)
 
 
-def _objects(content: Any, inside: str = "") -> Iterator[tuple[str, Payload]]:
+def objects(content: Any, inside: str = "") -> Iterator[tuple[str, Payload]]:
     """Every object that we know, with its kind: under its name, in a list, or inside an order or a refund."""
     if isinstance(content, list):
         for each in content:
             if inside and not (isinstance(each, dict) and inside in each):
                 yield from _object(inside, each)
             else:
-                yield from _objects(each)
+                yield from objects(each)
     elif isinstance(content, dict):
         for name, inner in content.items():
             if name in KINDS and isinstance(inner, dict):
                 yield from _object(name, inner)
             elif name in PLURALS and isinstance(inner, list):
-                yield from _objects(inner, PLURALS[name])
+                yield from objects(inner, PLURALS[name])
 
 
 def _object(kind: str, one: Any) -> Iterator[tuple[str, Payload]]:
     if isinstance(one, dict):
         yield kind, one
-        yield from _objects({name: inner for name, inner in one.items() if name in PLURALS})
+        yield from objects({name: inner for name, inner in one.items() if name in PLURALS})
 
 
 def _currency(one: Payload, rows: Rows, currencies: Currencies) -> str:
@@ -123,8 +123,7 @@ def _order(rows: Rows, one: Payload, seen: datetime, currencies: Currencies) -> 
 
 
 def _address(value: Any) -> str | None:
-    parts = [at(value, part) for part in ("address1", "address2", "zip", "city", "province", "country")]
-    return ", ".join(str(part) for part in parts if part) or None
+    return written_out(value, ("address1", "address2", "zip", "city", "province", "country"))
 
 
 def _device(one: Payload) -> Any:

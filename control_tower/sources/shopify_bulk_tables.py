@@ -78,8 +78,9 @@ def money(path: str) -> Cell:
 
 
 def _address(path: str) -> str:
-    parts = ", ".join(f"nullif(node ->> '$.{path}.{part}', '')" for part in ADDRESS)
-    return f"nullif(concat_ws(', ', {parts}), '')"
+    parts = [f"nullif(node ->> '$.{path}.{part}', '')" for part in ADDRESS]
+    # A region or a country alone is nobody's address.
+    return f"CASE WHEN coalesce({', '.join(parts[:4])}) IS NOT NULL THEN concat_ws(', ', {', '.join(parts)}) END"
 
 
 def _sku(item: str) -> str:

@@ -21,6 +21,7 @@ from control_tower.sources.payloads import (
     unix,
     upper,
     whole,
+    written_out,
 )
 
 STATUSES = {"canceled": "cancelled", "incomplete_expired": "cancelled"}
@@ -57,7 +58,7 @@ def adapt(rows: Rows, contents: Sequence[tuple[Any, datetime]]) -> None:
     """Put objects into rows; what names another object is looked up among them all."""
     found: Objects = {kind: {} for kind in KNOWN}
     for content, seen in sorted(contents, key=lambda each: _happened(each[0])):
-        for one in _objects(content):
+        for one in objects(content):
             found[one["object"]][str(one.get("id"))] = (one, seen)
     for kind, adapter, tables in (
         ("charge", _charge, ("payments", "risk_signals", "buyers")), ("refund", _refund, ("refunds",)),
@@ -77,11 +78,11 @@ def _happened(content: Any) -> int:
     return created if isinstance(created, int) else 0
 
 
-def _objects(content: Any) -> Iterator[Payload]:
+def objects(content: Any) -> Iterator[Payload]:
     """Every object that we know, wherever it stands."""
     if isinstance(content, list):
         for each in content:
-            yield from _objects(each)
+            yield from objects(each)
     elif isinstance(content, dict):
         kind = content.get("object")
         if isinstance(kind, str) and kind in KNOWN:
@@ -89,7 +90,7 @@ def _objects(content: Any) -> Iterator[Payload]:
         for name, inner in content.items():
             # What an object holds of others may be a stub; what a list, an event or a file holds is whole.
             if not isinstance(kind, str) or kind == "list" or (kind, name) in HELD:
-                yield from _objects(inner)
+                yield from objects(inner)
 
 
 def _other(found: Objects, kind: str, named: Any) -> Payload:
@@ -155,8 +156,7 @@ def _avs(checks: Payload) -> str | None:
 
 
 def _address(value: Any) -> str | None:
-    parts = [at(value, part) for part in ("line1", "line2", "postal_code", "city", "state", "country")]
-    return ", ".join(str(part) for part in parts if part) or None
+    return written_out(value, ("line1", "line2", "postal_code", "city", "state", "country"))
 
 
 def _refund(rows: Rows, one: Payload, seen: datetime, found: Objects) -> None:

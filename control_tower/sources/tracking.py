@@ -56,11 +56,11 @@ def open_tracking(folder: str | Path, key: bytes) -> PayloadSource:
 def adapt(rows: Rows, contents: Sequence[tuple[Any, datetime]]) -> None:
     """Put trackers into parcels and scans; of two views of one parcel the newer says what it is now."""
     shipments = {
-        str(one["id"]): one.get("reference") for content, _ in contents for one in _objects(content, _shipment)
+        str(one["id"]): one.get("reference") for content, _ in contents for one in objects(content, is_shipment)
     }
     parcels: dict[str, list[Seen]] = {}
     for content, seen in contents:
-        for one in _objects(content, _tracker):
+        for one in objects(content, is_tracker):
             tracker = read_tracker(one, shipments)
             name = str(tracker.name) if tracker.name else f"nameless {len(parcels)}"
             parcels.setdefault(name, []).append((tracker, seen))
@@ -69,19 +69,20 @@ def adapt(rows: Rows, contents: Sequence[tuple[Any, datetime]]) -> None:
         _parcel(rows, views)
 
 
-def _objects(content: Any, wanted: Callable[[Payload], bool]) -> Iterator[Payload]:
+def objects(content: Any, wanted: Callable[[Payload], bool]) -> Iterator[Payload]:
     """Every object of a kind, wherever it stands."""
     if isinstance(content, dict) and wanted(content):
         yield content
     for inner in content.values() if isinstance(content, dict) else content if isinstance(content, list) else ():
-        yield from _objects(inner, wanted)
+        yield from objects(inner, wanted)
 
 
-def _shipment(one: Payload) -> bool:
+def is_shipment(one: Payload) -> bool:
+    """Whether an object is a shipment of EasyPost's."""
     return one.get("object") == "Shipment" and isinstance(one.get("id"), str)
 
 
-def _tracker(one: Payload) -> bool:
+def is_tracker(one: Payload) -> bool:
     """A label for a parcel that comes back is no parcel of ours on its way to a customer."""
     known = one.get("object") == "Tracker" or "tracking_history" in one
     return (known or ("checkpoints" in one and "tracking_number" in one)) and one.get("is_return") is not True

@@ -11,7 +11,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from control_tower.sources.payloads import Payload, PayloadSource, Rows, at, mapped, minor, text, upper, whole
+from control_tower.sources.payloads import (
+    Payload,
+    PayloadSource,
+    Rows,
+    at,
+    mapped,
+    minor,
+    text,
+    upper,
+    whole,
+    written_out,
+)
 
 STATUSES = {
     "pending": "created", "on-hold": "created", "failed": "created", "processing": "processing",
@@ -28,9 +39,9 @@ def open_woocommerce(folder: str | Path, key: bytes) -> PayloadSource:
 
 def adapt(rows: Rows, contents: Sequence[tuple[Any, datetime]]) -> None:
     """Put orders and refunds into rows; of two views of an order the newer counts, and it names its refunds."""
-    found = [(one, seen) for content, seen in contents for one in _objects(content)]
+    found = [(one, seen) for content, seen in contents for one in objects(content)]
     found.sort(key=lambda each: _modified(each[0]))
-    orders = {str(one.get("id")): (one, seen) for one, seen in found if not _refunded(one)}
+    orders = {str(one.get("id")): (one, seen) for one, seen in found if not is_refund(one)}
     of_refund: Orders = {}
     for one, seen in orders.values():
         if one.get("status") not in BASKETS:
@@ -39,21 +50,22 @@ def adapt(rows: Rows, contents: Sequence[tuple[Any, datetime]]) -> None:
             of_refund[str(at(stub, "id"))] = one
             _refund(rows, stub, seen, one)
     for one, seen in found:
-        if _refunded(one):
+        if is_refund(one):
             named = orders.get(str(one.get("parent_id")))
             _refund(rows, one, seen, of_refund.get(str(one.get("id"))) or (named[0] if named else {}))
 
 
-def _objects(content: Any) -> Iterator[Payload]:
+def objects(content: Any) -> Iterator[Payload]:
     """Every order and refund, wherever it stands; what an order holds of its refunds are stubs, and stay with it."""
-    if isinstance(content, dict) and ("order_key" in content or _refunded(content)):
+    if isinstance(content, dict) and ("order_key" in content or is_refund(content)):
         yield content
         return
     for inner in content.values() if isinstance(content, dict) else content if isinstance(content, list) else ():
-        yield from _objects(inner)
+        yield from objects(inner)
 
 
-def _refunded(one: Payload) -> bool:
+def is_refund(one: Payload) -> bool:
+    """Whether an object is a refund, and no order."""
     return "refunded_by" in one or "refunded_payment" in one
 
 
@@ -164,8 +176,7 @@ def _buyer(rows: Rows, one: Payload, seen: datetime, customer: Any) -> None:
 
 
 def _address(value: Any) -> str | None:
-    parts = [at(value, part) for part in ("address_1", "address_2", "postcode", "city", "state", "country")]
-    return ", ".join(str(part) for part in parts if part) or None
+    return written_out(value, ("address_1", "address_2", "postcode", "city", "state", "country"))
 
 
 def _network_address(value: Any) -> str:

@@ -19,6 +19,7 @@ from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.states import Scheduled
 from sqlalchemy import create_engine, make_url, select, text
 
 from control_tower.errors import BrokenChain, NoAuthority, NotProved
@@ -27,6 +28,7 @@ from control_tower.ledger.approvers import enrol
 from control_tower.ledger.cases import find_proposal, waiting_proposals
 from control_tower.ledger.effects import find_effect
 from control_tower.ledger.proofs import Token
+from control_tower.ledger.rulings import find_ruling
 from control_tower.nouns import Action, EffectState, Proposal, Verdict
 from control_tower.server import running_server, use
 from control_tower.settings import Settings, settings
@@ -35,7 +37,7 @@ from desk.command import main
 from desk.deploy import deploy
 from flows.sweep_approvals import sweep_approvals
 from tasks.recover import accept, apart
-from tests.flows.conftest import Tower, own_tower
+from tests.flows.conftest import Tower, code_of, own_tower
 from tests.flows.test_sweep import everybody, state_of
 from tests.postgres import new_database
 
@@ -123,6 +125,62 @@ def test_when_prefects_database_is_lost_what_waits_waits_again_and_what_was_appr
         sweep_approvals()
         tower.work()
         assert standings(tower, [waits[0]]) == ["done"], "the form's own run goes on"
+
+
+def fill_in(tower: Tower, proposal: Proposal, **typed: Any) -> str:
+    """Send the form of a proposal's run, as Prefect's page does; what the server says to it."""
+    run = UUID(str(find_proposal(tower.ledger, proposal.digest).flow_run_id))
+    with get_client(sync_client=True) as client:
+        return client.resume_flow_run(run, run_input=typed).status.value
+
+
+@pytest.mark.large
+def test_the_form_of_a_run_that_was_opened_anew_rules_and_pays_once_however_often_it_is_sent(
+    tmp_path: Path, moved: Callable[[], Any]
+) -> None:
+    with moved(), own_tower(tmp_path, {}) as tower:
+        tower.flows = deployed_here(tower.settings)
+        filled(tower)
+        paid, rejected = tower.waiting(Action.refund)[:2]
+        before = {each.digest: find_proposal(tower.ledger, each.digest).flow_run_id for each in (paid, rejected)}
+        went_back = {each.digest: tower.refunds(each.order_id) for each in (paid, rejected)}
+        people = {name: enrol(tower.ledger, name, now()) for name in ("bo", "cy", "di")}
+    with moved(), own_tower(tmp_path, {}) as tower:
+        tower.flows = deployed_here(tower.settings)
+        swept = sweep_approvals()
+        assert {paid.digest, rejected.digest} <= {*swept.asked_again}
+        for each in (paid, rejected):
+            assert find_proposal(tower.ledger, each.digest).flow_run_id != before[each.digest], "another run"
+        wrong = {"approver": "bo", "code": "000000", "ruling": "approve"}
+        assert fill_in(tower, paid, **wrong) == "ACCEPT"
+        tower.work()
+        assert state_of(tower, paid).is_paused() and tower.refunds(paid.order_id) == went_back[paid.digest]
+        approval = {"approver": "bo", "code": code_of(people["bo"]), "ruling": "approve", "reason": "seen in the form"}
+        assert fill_in(tower, paid, **approval) == "ACCEPT"
+        assert fill_in(tower, paid, **approval) == "ABORT", "a second click"
+        no = {"approver": "cy", "code": code_of(people["cy"]), "ruling": "reject", "reason": "the parcel arrived"}
+        assert fill_in(tower, rejected, **no) == "ACCEPT"
+        tower.work()
+        assert standings(tower, [paid, rejected]) == ["done", "rejected"]
+        assert paid.money and tower.refunds(paid.order_id) == [*went_back[paid.digest], paid.money.amount]
+        effect, ruling = find_effect(tower.ledger, paid.digest), find_ruling(tower.ledger, paid.digest)
+        assert effect and effect.state is EffectState.confirmed
+        assert ruling and (ruling.approver, ruling.via) == ("bo", "form")
+        again = {"approver": "di", "code": code_of(people["di"]), "ruling": "approve", "reason": "me too"}
+        for each in (paid, rejected):
+            assert fill_in(tower, each, **again) == "ABORT"
+            _force_to_run_again(tower, each)
+        tower.work()
+        assert sweep_approvals().woken == ()
+        assert standings(tower, [paid, rejected]) == ["done", "rejected"]
+        assert tower.refunds(paid.order_id) == [*went_back[paid.digest], paid.money.amount]
+        assert tower.refunds(rejected.order_id) == went_back[rejected.digest]
+
+
+def _force_to_run_again(tower: Tower, proposal: Proposal) -> None:
+    run = UUID(str(find_proposal(tower.ledger, proposal.digest).flow_run_id))
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(run, Scheduled(), force=True)
 
 
 def _dies_after_paying(cut: pytest.MonkeyPatch) -> None:

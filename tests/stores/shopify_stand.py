@@ -61,6 +61,9 @@ class Shop:
     """The book of one shop, and how it misbehaves."""
 
     schema: Any
+    token: str = TOKEN
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    """Every call that came: the token that it came with, and `query` or `mutation`."""
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)
     keys: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
     ids: Any = field(default_factory=lambda: itertools.count(1000))
@@ -211,7 +214,9 @@ class Door(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         shop: Shop = self.server.shop  # type: ignore[attr-defined]
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        if self.headers["X-Shopify-Access-Token"] != TOKEN:
+        given = str(self.headers["X-Shopify-Access-Token"])
+        shop.calls.append((given, "mutation" if asked["query"].strip().startswith("mutation") else "query"))
+        if given != shop.token:
             return self.say(401, {"errors": "[API] Invalid API key or access token"})
         if shop.throttled:
             shop.throttled -= 1
@@ -266,14 +271,14 @@ class ShopifyStand:
 
 
 @contextlib.contextmanager
-def stand(cache: Path) -> Iterator[ShopifyStand]:
+def stand(cache: Path, token: str = TOKEN) -> Iterator[ShopifyStand]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Door)
-    shop = Shop(published_schema(cache))
+    shop = Shop(published_schema(cache), token)
     server.shop = shop  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
     try:
-        yield ShopifyStand(ShopifyStore(url, TOKEN, settles_within=0.1), shop, url)
+        yield ShopifyStand(ShopifyStore(url, token, settles_within=0.1), shop, url)
     finally:
         server.shutdown()
         server.server_close()
