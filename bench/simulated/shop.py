@@ -18,11 +18,11 @@ import numpy as np
 import pyarrow as pa
 
 from control_tower.stores.columns import EPOCH, MICROSECOND
-from control_tower.stores.generator.clock import NEVER, Mask, Moments
+from control_tower.stores.generator.clock import NEVER, Mask, Moments, span
 from control_tower.stores.generator.timeline import Timeline
 from control_tower.stores.shop import EmbeddedShop
 from control_tower.stores.tables import CANONICAL
-from simulated.plan import HAPPENINGS, Plan
+from simulated.plan import HAPPENINGS, Plan, after_quiet
 
 Row = Sequence[Any]
 RESHIPPED = """
@@ -193,9 +193,9 @@ class LivingShop:
 
     def _sent_again(self, connection: sqlite3.Connection, now: np.datetime64) -> Iterator[tuple[str, list[Row]]]:
         """What hands sent again leaves four hours later, and arrives within two days."""
-        hour = 3600 * 10**6
         for parcel, _, label in connection.execute(RESHIPPED):
-            self.reships.setdefault(parcel, (label, label + 4 * hour, label + 44 * hour))
+            moments = after_quiet(np.datetime64(label, "us") + np.array([span(4.0), span(44.0)]))
+            self.reships.setdefault(parcel, (label, *moments.astype(np.int64).tolist()))
         until = int(now.astype(np.int64))
         for parcel, (_, left, arrived) in self.reships.items():
             order = connection.execute("SELECT order_id FROM fulfillments WHERE fulfillment_id = ?", (parcel,))

@@ -125,7 +125,7 @@ def test_a_run_that_another_worker_has_ended_since_the_poll_does_not_begin_again
 
     deployment, flow = case
     run = client.create_flow_run_from_deployment(deployment, parameters={"subject": "polled"})
-    late = _Worker({deployment: flow}, Settings(home=tmp_path))
+    late = _Worker({deployment: flow}, Settings(home=tmp_path), 1)
     due = late._due(client, once=True)
     assert [each.id for each in due] == [run.id]
     assert work({deployment: flow}, settings(), once=True) == 1
