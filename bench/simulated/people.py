@@ -10,6 +10,7 @@ import contextlib
 import io
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ ROLES = {"ana": "approver", "ben": "approver", "cleo": "lead", "dora": "finance"
 SLACK_USERS = {"ben": "UBEN"}
 STRANGER = "UMALLORY"
 WAYS = ("command", "slack", "form", "at once")
+TO_READ = 20.0  # seconds
+AT_WORK = ("SCHEDULED", "PENDING", "RUNNING")
 LATEST = 8
 """Minutes past the hour, after which nobody begins anything: what happens from the twelfth on is not there yet."""
 
@@ -171,7 +174,7 @@ class People:
                 self.did[f"refused by command: {type(fault).__name__}"] += 1
 
     def _by_form(self, one: Proposal, intent: Intent) -> None:
-        """Prefect's Resume form; a code is good once, so the next one waits for the next code."""
+        """Prefect's Resume form; a code is good once, so the next one waits for the next code, until this was read."""
         from prefect.client.orchestration import get_client
 
         run = find_proposal(open_ledger(settings().ledger), one.digest).flow_run_id
@@ -185,6 +188,7 @@ class People:
             if intent.twice:
                 again = client.resume_flow_run(UUID(str(run)), run_input=typed)
                 self.did[f"form sent twice: {again.status.value.lower()}"] += 1
+            _until_read(client, UUID(str(run)))
 
     def _by_slack(self, one: Proposal, intent: Intent) -> None:
         """A button and a form; some press twice and send twice."""
@@ -223,3 +227,10 @@ class People:
 
     def _shown(self, one: Proposal) -> bool:
         return any(one.digest in str(message["blocks"]) for message in list(self.slack.messages))
+
+
+def _until_read(client: Any, run: UUID) -> None:
+    """Wait until the run has looked at what was typed, or for so long that a worker was killed meanwhile."""
+    until = time.monotonic() + TO_READ
+    while client.read_flow_run(run).state.type in AT_WORK and time.monotonic() < until:
+        time.sleep(0.2)
