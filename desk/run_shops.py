@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import TYPE_CHECKING
 
 from control_tower.errors import LooksFailed, SettingError
 from control_tower.server import running_server, use
@@ -17,8 +15,6 @@ from desk.run import goes_on_from_the_last, watching
 from desk.show import as_json, out, table
 
 if TYPE_CHECKING:
-    from prefect.flows import Flow
-
     from tasks.fanned_out import FannedOut
 
 SIDE_BY_SIDE = 4
@@ -77,31 +73,16 @@ def _moment(as_of: str | None) -> datetime | None:
 def _looked_after(lane: str, tower: Settings) -> Iterator[None]:
     """The shops' deployments are there, and somebody carries out their runs for as long as the block lasts."""
     from desk.deploy import deploy
-    from desk.worker import is_worked, recover
+    from desk.worker import is_worked, recover, working
 
     deployed = {each.id: each.flow for each in deploy(tower) if each.id}
     if is_worked(tower):
         yield
         return
     recover(deployed, tower)  # a look that was cut off here holds its shop's place
-    with _working({id: flow for id, flow in deployed.items() if flow.name == f"watch-{lane}"}, tower):
+    mine = {id: flow for id, flow in deployed.items() if flow.name == f"watch-{lane}"}
+    with working(mine, tower, lanes=SIDE_BY_SIDE):
         yield
-
-
-@contextmanager
-def _working(flows: Mapping[UUID, Flow[Any, Any]], tower: Settings) -> Iterator[None]:
-    from desk.worker import work
-
-    stop = threading.Event()
-    worker = threading.Thread(
-        target=work, args=(flows, tower), kwargs={"stop": stop, "lanes": SIDE_BY_SIDE}, daemon=True
-    )
-    worker.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        worker.join()
 
 
 def _show(found: FannedOut) -> None:

@@ -76,6 +76,19 @@ def work(
     return _Worker(flows, settings, lanes).work(once, stop or threading.Event())
 
 
+@contextmanager
+def working(flows: Flows, settings: Settings, *, lanes: int = LANES) -> Iterator[None]:
+    """A warm worker beside the block; what is under way at its end is finished first."""
+    stop = threading.Event()
+    worker = threading.Thread(target=work, args=(flows, settings), kwargs={"stop": stop, "lanes": lanes}, daemon=True)
+    worker.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        worker.join()
+
+
 class _Worker:
     def __init__(self, flows: Flows, settings: Settings, places: int) -> None:
         self.flows, self.places = flows, places

@@ -25,7 +25,7 @@ from control_tower.ledger import open_ledger
 from control_tower.server import Server
 from control_tower.settings import settings
 from desk.deploy_pools import make_pools
-from desk.worker import POOL, work
+from desk.worker import POOL, work, working
 from flows.fan_out import fan_out
 from tasks import look_in_shop as looking
 from tasks.fanned_out import FannedOut
@@ -84,17 +84,8 @@ class Shops:
     @contextmanager
     def worked(self, lanes: int = 4) -> Iterator[None]:
         """A worker carries out their runs for as long as the block lasts."""
-        stop = threading.Event()
-        given = {"stop": stop, "lanes": lanes}
-        worker = threading.Thread(
-            target=work, args=(dict.fromkeys(self.deployments.values(), look), settings()), kwargs=given
-        )
-        worker.start()
-        try:
+        with working(dict.fromkeys(self.deployments.values(), look), settings(), lanes=lanes):
             yield
-        finally:
-            stop.set()
-            worker.join()
 
 
 def comes_true(what: Callable[[], bool], seconds: float = 100) -> None:
