@@ -15,12 +15,7 @@ from control_tower.errors import LedgerError
 from control_tower.ledger.journal import last_touched, watch_tables, write_journal
 from control_tower.ledger.revisions import make_ready, must_be_head, still_head
 from control_tower.ledger.sealed import journal_key
-
-
-def _tune_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # SQLAlchemy's own BEGIN below, not the driver's late one
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+from control_tower.sqlite import tune
 
 
 def _begin_immediate(connection: Any) -> None:
@@ -33,7 +28,7 @@ def open_engine(url: str) -> Engine:
     """An engine whose transactions lock first, for a ledger of whatever release."""
     engine = create_engine(url, pool_pre_ping=True)
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _tune_sqlite)
+        event.listen(engine, "connect", tune)
         # A deferred transaction could read, wait, and then fail to write; this one waits first.
         event.listen(engine, "begin", _begin_immediate)
     return engine

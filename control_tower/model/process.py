@@ -52,6 +52,7 @@ class Process:
         self.folder, self.environment = folder, environment
         self._turn = threading.Lock()
         self._running: subprocess.Popen[str] | None = None
+        self._loaded = False
         self._lines: queue.Queue[str] = queue.Queue()
         self._calls = 0
         atexit.register(self.end)
@@ -61,14 +62,28 @@ class Process:
         if not self._turn.acquire(blocking=False):
             return True  # it is being used, or started; whoever asks waits for it within their own time
         try:
-            return self._ready()
+            if not self._ready(START):
+                self._end()
+            return self._loaded
         finally:
             self._turn.release()
 
-    def _ready(self) -> bool:
-        if self._running and self._running.poll() is None:
+    def _ready(self, seconds: float) -> bool:
+        """Whether it can be asked, waiting up to so long until it has loaded; what is late goes on loading."""
+        if self._running is None or self._running.poll() is not None:
+            self._end()
+            self._start()
+        if self._loaded:
             return True
-        self._end()
+        try:
+            self._loaded = bool(json.loads(self._lines.get(timeout=max(0.0, seconds))).get("ready"))
+        except queue.Empty:
+            return False
+        except ValueError:  # it is dead
+            self._end()
+        return self._loaded
+
+    def _start(self) -> None:
         self._lines = queue.Queue()
         self._running = subprocess.Popen(
             [sys.executable, "-m", "control_tower.model.child"],
@@ -76,11 +91,6 @@ class Process:
             text=True, encoding="utf-8", cwd=self.folder, env=self._surroundings(), start_new_session=True,
         )  # fmt: skip
         threading.Thread(target=_listen, args=(self._running, self._lines), daemon=True).start()
-        try:
-            return bool(json.loads(self._lines.get(timeout=START)).get("ready"))
-        except (queue.Empty, ValueError):
-            self._end()
-            return False
 
     def _surroundings(self) -> dict[str, str]:
         known = {name: os.environ[name] for name in (*KNOWN, *self.environment) if name in os.environ}
@@ -91,13 +101,13 @@ class Process:
     def complete(
         self, provider: Provider, messages: list[dict[str, str]], schema: Mapping[str, Any], seconds: float, tokens: int
     ) -> Reply:
-        """One call, and never a second; over within `seconds`, whatever the provider does."""
+        """One call, and never a second; over within `seconds`, whatever the provider or the process does."""
         until = time.monotonic() + seconds
         if not self._turn.acquire(timeout=max(0.0, seconds)):
             return Reply(Why.busy)
         try:
-            if not self._ready():
-                return Reply(Why.provider_error)
+            if not self._ready(until - time.monotonic()):
+                return Reply(Why.deadline if self._running else Why.provider_error)
             self._calls += 1
             request = {
                 "id": self._calls, "model": provider.model, "url": provider.url,
@@ -134,7 +144,7 @@ class Process:
         self._end()
 
     def _end(self) -> None:
-        running, self._running = self._running, None
+        running, self._running, self._loaded = self._running, None, False
         if running is not None:
             running.kill()
             running.wait()

@@ -20,6 +20,7 @@ from control_tower.joins import quoted
 from control_tower.nouns import Money, Shop
 from control_tower.sources.observed import tide_of
 from control_tower.sources.protocol import Tide
+from control_tower.sqlite import tune
 from control_tower.stores import hands
 from control_tower.stores.columns import EPOCH, MICROSECOND
 from control_tower.stores.editions import EDITION, bring_up_to_date, edition_of
@@ -60,7 +61,7 @@ class EmbeddedShop:
         self.url = url
         self.now = now
         self.engine: Engine = create_engine(url, poolclass=NullPool)
-        event.listen(self.engine, "connect", _tune)
+        event.listen(self.engine, "connect", tune)
         try:
             self._open(profile)
         except DBAPIError as fault:
@@ -330,12 +331,6 @@ def sqlite_file(url: str) -> Path:
     if not path.parent.is_dir():
         raise SettingError(f"there is no folder {path.parent}", where=str(path), remedy="make it first")
     return path
-
-
-def _tune(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # our own BEGIN IMMEDIATE, not the driver's late one
-    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL"):
-        connection.execute(f"PRAGMA {pragma}")
 
 
 def _known(table: str) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
+from sqlalchemy import text
 
 from control_tower.errors import LedgerError
 from control_tower.ledger import Ledger
@@ -87,3 +90,16 @@ def test_a_revision_that_there_never_was_is_refused_with_the_nearest(
 ) -> None:
     code, said = tower(capsys, "ledger", "downgrade", "001")
     assert code == 2 and "there is no revision '001'" in said and "0001" in said
+
+
+def test_of_many_that_open_a_new_ledger_together_each_finds_it(tmp_path: Path) -> None:
+    together = Barrier(4)
+
+    def opens(file: Path) -> int:
+        together.wait()
+        with Ledger(f"sqlite:///{file}").read() as session:
+            return int(session.execute(text("SELECT count(*) FROM cases")).scalar_one())
+
+    with ThreadPoolExecutor(max_workers=4) as four:
+        for number in range(40):
+            assert list(four.map(opens, [tmp_path / f"{number}.db"] * 4)) == [0, 0, 0, 0]

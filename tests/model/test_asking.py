@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict
@@ -20,7 +21,8 @@ from control_tower.ledger import Ledger
 from control_tower.model import Question, Why, ask
 from control_tower.model.asking import providers, replayed
 from control_tower.model.calls import Calls
-from control_tower.model.process import process_in
+from control_tower.model.process import Process, Reply, process_in
+from control_tower.model.process import Provider as Provides
 from control_tower.model.prompts import Prompt
 from control_tower.model.tables import ModelCall
 from control_tower.settings import Settings
@@ -28,6 +30,7 @@ from tests.model.provider import Provider
 
 Towers = Callable[..., Settings]
 DEADLINE = 1.5
+LATE = 1.5  # seconds that a busy machine may add; a provider that stalls does so for half a minute
 
 
 class Colour(StrEnum):
@@ -74,7 +77,7 @@ def test_a_provider_that_behaves_badly_is_named_for_it_within_the_deadline(
     took = time.monotonic() - begun
     print(f"{how}: {found.why} after {took:.2f} s of {DEADLINE}")
     assert (found.answer, found.why) == (None, why)
-    assert took <= DEADLINE * 1.1
+    assert took <= DEADLINE + LATE
     assert len(loopback.asked) - before == 1, "nothing is tried again behind our back"
     assert [row.outcome for row in rows(ledger)] == [why.value]
 
@@ -105,17 +108,39 @@ def test_where_the_first_model_fails_the_second_answers_in_the_time_that_is_left
     process_in(given.folder, ()).ready()
     begun = time.monotonic()
     found = ask(ledger, given, question())
-    assert time.monotonic() - begun <= 2.0 * 1.1
+    assert time.monotonic() - begun <= 2.0 + LATE
     assert found.answer and found.model == "openai/well"
     assert len(rows(ledger)) == 2
 
 
-def test_two_models_that_stall_share_one_deadline(tower: Towers, ledger: Ledger) -> None:
+def test_two_models_that_stall_share_one_deadline(
+    tower: Towers, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     given = tower("stall", "drip", model_deadline=DEADLINE)
     process_in(given.folder, ()).ready()
+    shares: list[float] = []
+    real = Process.complete
+
+    def complete(self: Process, provider: Provides, messages: Any, schema: Any, seconds: float, tokens: int) -> Reply:
+        shares.append(seconds)
+        return real(self, provider, messages, schema, seconds, tokens)
+
+    monkeypatch.setattr(Process, "complete", complete)
     begun = time.monotonic()
     assert ask(ledger, given, question()).why is Why.deadline
-    assert time.monotonic() - begun <= DEADLINE * 1.1
+    assert time.monotonic() - begun <= DEADLINE + LATE
+    assert len(shares) == 2 and sum(shares) < DEADLINE
+
+
+def test_a_process_that_has_to_load_again_gets_no_longer_than_the_question_has(tower: Towers, ledger: Ledger) -> None:
+    given = tower("well", model_deadline=DEADLINE)
+    process = process_in(given.folder, ())
+    process.end()
+    told = Provides("openai/well", given.model_url, "sk-loopback")
+    messages, schema = question().messages, Answer.model_json_schema()
+    assert process.complete(told, messages, schema, 0.01, 100) == Reply(Why.deadline)
+    assert process.ready(), "and it went on loading meanwhile"
+    assert process.complete(told, messages, schema, 5.0, 100).why is None
 
 
 def test_after_three_failures_a_model_rests_and_then_one_try_is_let_through(

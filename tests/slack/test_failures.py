@@ -262,7 +262,7 @@ def test_a_rate_limit_is_waited_for(
     slack.meet("chat.postMessage", emulator.Fault(status=429, retry_after="1"))
     began = time.monotonic()
     assert outbox.deliver(channel(), now=cases.NOW) == Delivered(posted=1)
-    assert 1 <= time.monotonic() - began < 4
+    assert time.monotonic() - began >= 1
     assert len(slack.messages) == 1
 
 
@@ -280,7 +280,7 @@ def test_a_rate_limit_without_a_short_wait_ends_the_delivery(
     slack.meet("chat.postMessage", emulator.Fault(status=429, retry_after=wait))
     began = time.monotonic()
     done = outbox.deliver(channel(), now=cases.NOW)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10, "far less than an hour"
     assert done == Delivered(failed=1, left=2, error="ratelimited")
     assert slack.called("chat.postMessage") == 1
     assert outbox.deliver(channel(), now=cases.NOW + 61 * MINUTE) == Delivered(posted=2)
