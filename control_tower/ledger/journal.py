@@ -292,7 +292,9 @@ def _broken_entries(connection: Connection, newest: dict[str, dict[str, str]]) -
         newest[row["of"]][row["key"]] = row["digest"]
     head = connection.execute(select(HEAD)).mappings().first()
     if head is None or (head["number"], head["code"]) != (last, code):
-        yield Fault("journal", "", f"ends at {last}, which is not where it was written to end")
+        ends = f"ends at {last}, which is not where it was written to end"
+        cut_off = head is not None and head["number"] > last
+        yield Fault("journal", str(last + 1), f"is gone: it {ends}") if cut_off else Fault("journal", "", ends)
 
 
 def _changed_rows(connection: Connection, table: Table, written: dict[str, str]) -> Iterator[Fault]:

@@ -127,7 +127,7 @@ def test_a_run_that_another_worker_has_ended_since_the_poll_does_not_begin_again
     run = client.create_flow_run_from_deployment(deployment, parameters={"subject": "polled"})
     late = _Worker({deployment: flow}, Settings(home=tmp_path), 1)
     due = late._due(client, once=True)
-    assert [each.id for each in due] == [run.id]
+    assert run.id in {each.id for each in due}, "beside those of deployments that are not ours"
     assert work({deployment: flow}, settings(), once=True) == 1
     late._start(due)
     assert late.ended.get(timeout=20) == run.id
