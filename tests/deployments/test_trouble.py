@@ -66,9 +66,7 @@ def ledger(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> L
 def lane(client: SyncPrefectClient) -> Iterator[tuple[str, UUID]]:
     """A deployment of a lane, by name and id; gone afterwards, so that no other test's teller sees it."""
     name = f"watch-{uuid4().hex[:8]}"
-    away = (
-        datetime.now(UTC).minute + 15
-    ) % 30  # a quarter of an hour away: none falls due in a test
+    away = (datetime.now(UTC).minute + 15) % 30  # a quarter of an hour away: none falls due in a test
     id = client.create_deployment(
         client.create_flow(look),
         name,
