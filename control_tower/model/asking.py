@@ -15,7 +15,7 @@ from control_tower.model.calls import Calls, cost_of
 from control_tower.model.process import Process, Provider, Reply, process_in
 from control_tower.model.prompts import Prompt
 from control_tower.model.tables import ModelCall
-from control_tower.model.why import Why
+from control_tower.model.why import UNASKED, Why
 from control_tower.nouns import canonical, digest_of
 from control_tower.settings import Settings
 
@@ -151,7 +151,7 @@ def _spent(reply: Reply, most_in: int, at_most: int, tower: Settings) -> int:
         if 0 < reply.tokens_in <= most_in and reply.tokens_out <= TOKENS:
             return cost_of(reply.tokens_in, reply.tokens_out, tower.model_price_in, tower.model_price_out)
         return at_most
-    free = (Why.rate_limited, Why.unauthorised, Why.bad_request, Why.busy)
+    free = (Why.rate_limited, Why.unauthorised, Why.bad_request, *UNASKED)
     return 0 if reply.why in free else at_most
 
 

@@ -107,7 +107,7 @@ class Process:
             return Reply(Why.busy)
         try:
             if not self._ready(until - time.monotonic()):
-                return Reply(Why.deadline if self._running else Why.provider_error)
+                return Reply(Why.loading if self._running else Why.provider_error)
             self._calls += 1
             request = {
                 "id": self._calls, "model": provider.model, "url": provider.url,

@@ -13,6 +13,7 @@ class Why(StrEnum):
     budget = "budget"
     too_many = "too_many"
     busy = "busy"
+    loading = "loading"
     deadline = "deadline"
     rate_limited = "rate_limited"
     unauthorised = "unauthorised"
@@ -35,7 +36,7 @@ class Why(StrEnum):
     @property
     def counts(self) -> bool:
         """Whether the model itself failed, so that the breaker counts it."""
-        return self not in (Why.not_configured, Why.breaker, Why.budget, Why.too_many, Why.busy, Why.changed)
+        return self not in (Why.not_configured, Why.breaker, Why.budget, Why.too_many, *UNASKED, Why.changed)
 
     @property
     def lasts(self) -> bool:
@@ -43,12 +44,16 @@ class Why(StrEnum):
         return self in (Why.refusal, Why.filtered, Why.truncated, Why.tool_call, Why.schema, Why.ungrounded, Why.empty)
 
 
+UNASKED = (Why.busy, Why.loading)
+"""Its turn came, and it was not asked: it cost nothing, and failed at nothing."""
+
 WORDS = {
     Why.not_configured: "no model is configured",
     Why.breaker: "the model failed too often a short time ago",
     Why.budget: "the day's budget is spent",
     Why.too_many: "cases of a higher priority came first",
     Why.busy: "the model was busy with other cases",
+    Why.loading: "what asks the model had not loaded in time",
     Why.deadline: "the model took too long",
     Why.rate_limited: "the provider asks to wait",
     Why.unauthorised: "the provider does not accept the key",

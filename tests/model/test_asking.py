@@ -132,15 +132,21 @@ def test_two_models_that_stall_share_one_deadline(
     assert len(shares) == 2 and sum(shares) < DEADLINE
 
 
-def test_a_process_that_has_to_load_again_gets_no_longer_than_the_question_has(tower: Towers, ledger: Ledger) -> None:
-    given = tower("well", model_deadline=DEADLINE)
+def test_a_model_whose_process_loads_again_is_not_waited_for_nor_blamed_nor_paid(
+    tower: Towers, ledger: Ledger, loopback: Provider
+) -> None:
+    given = tower("drip", "well", model_deadline=DEADLINE)
     process = process_in(given.folder, ())
-    process.end()
-    told = Provides("openai/well", given.model_url, "sk-loopback")
-    messages, schema = question().messages, Answer.model_json_schema()
-    assert process.complete(told, messages, schema, 0.01, 100) == Reply(Why.deadline)
+    process.ready()
+    asked = len(loopback.asked)
+    begun = time.monotonic()
+    assert ask(ledger, given, question()).why is Why.loading
+    assert time.monotonic() - begun <= DEADLINE + LATE
+    assert len(loopback.asked) - asked == 1, "the second was never asked"
+    second = next(row for row in rows(ledger) if row.model == "openai/well")
+    assert (second.outcome, second.cost) == ("loading", 0) and not Why.loading.counts
     assert process.ready(), "and it went on loading meanwhile"
-    assert process.complete(told, messages, schema, 5.0, 100).why is None
+    assert ask(ledger, tower("well"), question("again")).answer == Answer(colour=Colour.red)
 
 
 def test_after_three_failures_a_model_rests_and_then_one_try_is_let_through(
