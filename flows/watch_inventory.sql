@@ -407,8 +407,12 @@ SELECT
     CAST(CASE WHEN l.in_time IS NOT NULL THEN l.units END AS BIGINT) AS short_units,
     TRY_CAST(CASE WHEN l.in_time IS NOT NULL THEN l.units * l.unit_amount END AS BIGINT) AS short_amount,
     CASE WHEN has('holds') THEN coalesce(h.on_hold, false) END AS on_hold,
-    -- One order is held once, whichever of its products are lacking.
-    row_number() OVER (PARTITION BY l.order_id ORDER BY l.sku) = 1 AS first_of_order
+    -- One order is held once, whichever of its products are lacking: the first that is known to, and that may not
+    -- be sold on backorder, speaks for it.
+    row_number() OVER (
+        PARTITION BY l.order_id
+        ORDER BY l.in_time IS NOT NULL AND p.backorder IS NOT DISTINCT FROM 'deny' DESC, l.sku
+    ) = 1 AS first_of_order
 FROM lacking AS l
 JOIN products AS p ON p.sku = l.sku
 LEFT JOIN held AS h ON h.order_id = l.order_id

@@ -50,8 +50,9 @@ def code_of(given: Credentials, at: datetime | None = None) -> str:
 
 @dataclass
 class Tower:
-    """One tower under test."""
+    """One tower under test. What its shop was made of comes first, so that a failed test shows it."""
 
+    made: str = field(default="", init=False)
     settings: Settings
     flows: dict[UUID, Any]
     tokens: dict[str, str] = field(default_factory=dict)
@@ -65,6 +66,7 @@ class Tower:
         return EmbeddedShop(self.settings.shop)
 
     def fill(self, orders: int, *, seed: int = 3, as_of: datetime = AS_OF, **rest: Any) -> Truth:
+        self.made = f"{orders=}, {seed=}, as_of={as_of.isoformat()}"
         return generate(self.settings.shop, orders=orders, seed=seed, as_of=as_of, **rest)
 
     def watch(self, **given: Any) -> LaneReport:

@@ -110,6 +110,15 @@ def book() -> Book:
     known.sold("queue", 6, 9, shipped=False, status="cancelled", cancelled_at=ago(2))
     known.lies("queue", -5, 10)
     known.ordered("queue", 3, 1)
+    # One order lacks four products: one may be sold on backorder, of one it is not known whether it arrives in time.
+    order = known.sold("lacks-1-backorder", 1, 1, shipped=False)
+    for number, sku in enumerate(("lacks-1-backorder", "lacks-2-undated", "lacks-3", "lacks-4")):
+        if number:
+            known.add("order_lines", line_id=f"{order}-{number + 1}", order_id=order, sku=sku, quantity=1,
+                      unit_amount=1000, currency="EUR")  # fmt: skip
+        known.lies(sku, -1, 1)
+        known.add("product_states", sku=sku, backorder="deny" if number else "allow", set_at=ago(9))
+    known.ordered("lacks-2-undated", 3, None)
     for sku in ("asked", "always", "calm"):
         known.add("product_signals", sku=sku, kind="view", count=100, counted_at=ago(100))
         for day in range(1, 70):
@@ -224,6 +233,14 @@ def test_who_came_first_is_served_first_and_what_arrives_in_time_is_kept(facts: 
     assert fourth.short_units == 2
     assert fifth.short_units == 1, "five are lacking up to it, and three arrive: whatever its promise, it is not kept"
     assert orders["first_of_order"].all()
+
+
+def test_an_order_is_held_once_for_what_may_not_be_wanting_whatever_else_it_lacks(facts: pd.DataFrame) -> None:
+    lacking = facts[facts["of_order"] & facts["sku"].str.startswith("lacks-")].set_index("sku")
+    assert lacking["short_units"].isna().to_dict() == {
+        "lacks-1-backorder": False, "lacks-2-undated": True, "lacks-3": False, "lacks-4": False,
+    }  # fmt: skip
+    assert lacking.index[lacking["first_of_order"]].tolist() == ["lacks-3"]
 
 
 def test_a_rise_is_what_the_statistics_say_of_the_products_own_past(facts: pd.DataFrame) -> None:
