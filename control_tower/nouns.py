@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from control_tower.markdown import inert
+
 
 def canonical(content: Any) -> bytes:
     """JSON with sorted keys and no spaces, so that equal content has equal bytes."""
@@ -350,10 +352,15 @@ class Effect(Noun):
     at: AwareDatetime
 
     @property
+    def told(self) -> str:
+        """What was done, in a line."""
+        money = f" of {self.money}" if self.money else ""
+        return f"{self.action}{money} on order {self.order_id}: {self.state} {self.store_reference}".strip()
+
+    @property
     def markdown(self) -> str:
         """What was done, for the artifact."""
-        money = f" of {self.money}" if self.money else ""
-        return f"**{self.action}{money}** on order {self.order_id}: {self.state} {self.store_reference}".strip()
+        return inert(self.told)
 
 
 def as_json(moment: datetime) -> str:

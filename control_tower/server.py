@@ -67,7 +67,7 @@ def server_environment(folder: Path, port: int) -> dict[str, str]:
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{LOOPBACK}:{port},http://localhost:{port}",
         # Without it the UI asks port 4200, whichever port it was served from: perhaps another tower's.
         "PREFECT_SERVER_UI_API_URL": f"http://{LOOPBACK}:{port}/api",
-        # The second UI calls home whatever DO_NOT_TRACK says, and has no Resume form.
+        # Without the second UI; `serve` says why.
         "PREFECT_SERVER_UI_V2_ENABLED": "false",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
         "PREFECT_CLI_COLORS": "false",
@@ -308,6 +308,11 @@ def serve(folder: Path, port: int) -> None:
     threading.Thread(target=_end_when_unused, args=(folder / "users.lock",), daemon=True).start()
     import runpy
 
+    import prefect
+
+    # The second UI calls home from the reader's browser, whatever DO_NOT_TRACK says, and has no form for a ruling.
+    # Its setting only says which one comes first; Prefect leaves out one that it can't find.
+    prefect.__ui_v2_static_path__ = folder / "no-second-ui"
     sys.argv = ["prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)]
     runpy.run_module("prefect", run_name="__main__")
 

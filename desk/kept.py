@@ -84,7 +84,9 @@ def expire(
     if json:
         as_json(found.model_dump(mode="json"))
         return
-    out.print(printable(f"{'would let' if check else 'let'} go: {found.markdown}"), markup=False, highlight=False)
+    from rich.markdown import Markdown
+
+    out.print(Markdown(printable(f"{'would let' if check else 'let'} go: {found.markdown}")))
 
 
 @kept.command("erase")

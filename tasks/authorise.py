@@ -11,12 +11,13 @@ from control_tower.ledger.authorised import Authorised
 from control_tower.ledger.authorised import authorise as leave_to_act
 from control_tower.ledger.cases import dossier, find_proposal, note
 from control_tower.ledger.proofs import Code
+from control_tower.markdown import inert
 from control_tower.nouns import Proposal, Ruling, Verdict, Vote
 from control_tower.pause import answer, pause_again
 from control_tower.settings import settings
 from control_tower.traces import end_span, tell, traced
 from tasks.authority import authority_over, in_minor_units, ruling_choices
-from tasks.brief import brief, escape
+from tasks.brief import brief
 from tasks.prepare import brief_for
 
 
@@ -72,7 +73,7 @@ def wait_on(proposal: str, refusal: str) -> str:
     tell(outcome="waits")
     end_span()
     reasons = ruling_choices(Proposal.model_validate(row.body))
-    pause_again(f"**Nothing was done: {escape(why)}.** This run waits for a ruling.\n\n{text}", reasons=reasons)
+    pause_again(f"**Nothing was done: {inert(why)}.** This run waits for a ruling.\n\n{text}", reasons=reasons)
     return "waiting"
 
 

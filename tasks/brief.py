@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from control_tower.markdown import inert
 from control_tower.model.briefs import Brief
 from control_tower.model.why import Why
 from control_tower.nouns import Advice, Answer, Case, Proposal, Told, told_once
@@ -27,7 +28,7 @@ def brief(case: Case, proposals: tuple[Proposal, ...] = (), prepared: Brief | No
     """
     risk = case.risk
     facts = [
-        f"{risk.severity} · {escape(case.team)}{f' · {escape(case.owner)}' if case.owner else ''}"
+        f"{risk.severity} · {inert(case.team)}{f' · {inert(case.owner)}' if case.owner else ''}"
         f" · due {_moment(risk.due_at)}"
         + (f" · {risk.money} at risk" if risk.money else "")
         + f" · policy {risk.policy}",
@@ -43,9 +44,9 @@ def brief(case: Case, proposals: tuple[Proposal, ...] = (), prepared: Brief | No
     if len(told) > SHOWN:
         found.append(f"- and {len(told) - SHOWN} more findings")
     if len(case.subjects) > len(case.evidence.facts):
-        found.append(f"- shown of {len(case.evidence.facts)} of {len(case.subjects):,} {escape(case.about)}s")
+        found.append(f"- shown of {len(case.evidence.facts)} of {len(case.subjects):,} {inert(case.about)}s")
     proposed = [
-        f"- **{p.action}** order {escape(p.order_id)}{f', {p.money}' if p.money else ''}: {escape(p.reason)} (`{p.id}`)"
+        f"- **{p.action}** order {inert(p.order_id)}{f', {p.money}' if p.money else ''}: {inert(p.reason)} (`{p.id}`)"
         f". {undoing(p.action)}"
         for p in proposals[:SHOWN]
     ]
@@ -56,12 +57,12 @@ def brief(case: Case, proposals: tuple[Proposal, ...] = (), prepared: Brief | No
     if advised:
         advised = ["", "Advised, and theirs to do who own it:", "", *advised]
     source = f"_evidence as of {_moment(case.evidence.as_of)}; source: {_source(prepared)}_"
-    return "\n".join([*proposed, f"## {escape(case.title)}", "", *facts, *found, *advised, "", source])
+    return "\n".join([*proposed, f"## {inert(case.title)}", "", *facts, *found, *advised, "", source])
 
 
 def _source(prepared: Brief | None) -> str:
     if prepared and prepared.source == "model":
-        return f"what comes first was chosen by {escape(prepared.model)}; every sentence is the rules' own"
+        return f"what comes first was chosen by {inert(prepared.model)}; every sentence is the rules' own"
     why = prepared.why if prepared else Why.not_configured.value
     return f"template, because {Why(why).words}" if why else "template"
 
@@ -83,7 +84,7 @@ def _clauses(case: Case) -> list[str]:
         for name, value in finding.values.items()
         if name.endswith("_clause") and value is not None and finding.answer is Answer.yes
     }
-    return ["", f"By {', '.join(map(escape, sorted(cited)[:SHOWN]))}"] if cited else []
+    return ["", f"By {', '.join(map(inert, sorted(cited)[:SHOWN]))}"] if cited else []
 
 
 def _said(case: Case, prepared: Brief | None) -> list[str]:
@@ -91,16 +92,16 @@ def _said(case: Case, prepared: Brief | None) -> list[str]:
     if not prepared or not prepared.quotes:
         return []
     quoted = [
-        f"- {escape(one.written_by)}, {escape(one.subject)}: “{escape(one.text)}”{_read_as(one.read_as)}"
+        f"- {inert(one.written_by)}, {inert(one.subject)}: “{inert(one.text)}”{_read_as(one.read_as)}"
         for one in prepared.quotes[:SHOWN]
     ]
-    read = [f"- given as the reason: {escape(prepared.reason.replace('_', ' '))}"] if prepared.reason else []
+    read = [f"- given as the reason: {inert(prepared.reason.replace('_', ' '))}"] if prepared.reason else []
     return ["", "In their words, which prove nothing by themselves:", "", *quoted, *read]
 
 
 def _read_as(meaning: str) -> str:
     known = meanings().by_id.get(meaning)
-    return f" (reads as: {escape(known.means)})" if known else ""
+    return f" (reads as: {inert(known.means)})" if known else ""
 
 
 def _asked(case: Case, prepared: Brief | None) -> list[str]:
@@ -109,7 +110,7 @@ def _asked(case: Case, prepared: Brief | None) -> list[str]:
     chosen = prepared.missing if prepared else {}
     for name, owner in (*chosen.items(), *(pair for finding in case.findings for pair in finding.ask.items())):
         owners.setdefault(owner, {})[name] = None
-    lines = [f"- {escape(owner)}: {', '.join(map(escape, sorted(owners[owner])))}" for owner in sorted(owners)]
+    lines = [f"- {inert(owner)}: {', '.join(map(inert, sorted(owners[owner])))}" for owner in sorted(owners)]
     return ["", "Missing, and whom to ask:", "", *lines] if lines else []
 
 
@@ -119,39 +120,25 @@ def _moment(moment: datetime) -> str:
 
 def _finding(told: Told, id: str, points: tuple[str, ...], *, of_many: bool) -> list[str]:
     finding = told.finding
-    of = f", {escape(told.named)}" if of_many else ""
+    of = f", {inert(told.named)}" if of_many else ""
     first = [point.partition(".")[2] for point in points if point.startswith(f"{id}.")]
     names = [name for name in dict.fromkeys((*first, *finding.values)) if name in finding.values]
-    seen = ", ".join(f"{escape(name)} = {escape(str(finding.values[name]))}" for name in names)
+    seen = ", ".join(f"{inert(name)} = {inert(str(finding.values[name]))}" for name in names)
     lines = [
-        f"- **{finding.kind.replace('_', ' ')}** ({finding.answer}{of}): {escape(finding.sentence)}",
+        f"- **{finding.kind.replace('_', ' ')}** ({finding.answer}{of}): {inert(finding.sentence)}",
         f"  - from {seen}",
     ]
     if finding.missing:
-        lines.append(f"  - missing: {', '.join(map(escape, finding.missing))}")
+        lines.append(f"  - missing: {', '.join(map(inert, finding.missing))}")
     return lines
 
 
 def _advised(advice: Advice) -> list[str]:
-    seen = ", ".join(f"{escape(name)} = {escape(str(value))}" for name, value in advice.evidence.items())
-    prior = escape(str(advice.prior))
+    seen = ", ".join(f"{inert(name)} = {inert(str(value))}" for name, value in advice.evidence.items())
+    prior = inert(str(advice.prior))
     return [
-        f"- **{advice.action.value.replace('_', ' ')}** ({escape(advice.owner)}, until {_moment(advice.expires_at)}):"
-        f" {escape(advice.reason)}",
-        *(
-            [f"  - {escape(advice.prior_of)} was {prior}; to undo it: {escape(advice.counter)}"]
-            if advice.counter
-            else []
-        ),
+        f"- **{advice.action.value.replace('_', ' ')}** ({inert(advice.owner)}, until {_moment(advice.expires_at)}):"
+        f" {inert(advice.reason)}",
+        *([f"  - {inert(advice.prior_of)} was {prior}; to undo it: {inert(advice.counter)}"] if advice.counter else []),
         f"  - from {seen}",
     ]
-
-
-def escape(text: str) -> str:
-    """Text from outside, made inert in markdown and HTML, and short."""
-    visible = "".join(ch if ch.isprintable() else " " for ch in text[:500])
-    for mark in "\\`*_[]<>#|!&":
-        visible = visible.replace(
-            mark, f"\\{mark}" if mark not in "<>&" else {"<": "&lt;", ">": "&gt;", "&": "&amp;"}[mark]
-        )
-    return visible

@@ -14,6 +14,7 @@ from functools import partial
 from control_tower.errors import SourceError
 from control_tower.ledger import Ledger
 from control_tower.ledger.orders_at_stake import held_orders, open_orders
+from control_tower.markdown import inert
 from control_tower.nouns import Noun
 from control_tower.settings import Settings
 from control_tower.webhooks.folder import ReceivingFolder
@@ -43,7 +44,7 @@ class ExpiredWebhooks(Noun):
         left = f", {self.left:,} left as they are" if self.left else ""
         return (
             f"{self.overtaken:,} webhooks that later ones have overtaken, and who {self.nameless:,} are about;"
-            f" {self.held:,} webhooks are held{left}{''.join(f'; {each}' for each in self.unread)}"
+            f" {self.held:,} webhooks are held{left}{''.join(f'; {inert(each)}' for each in self.unread)}"
         )
 
 

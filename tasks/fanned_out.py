@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from control_tower.keeping import Nouns
 from control_tower.keeping.step import step
+from control_tower.markdown import inert
 from control_tower.nouns import Noun
 from tasks.look_in_shop import ShopLook
 
@@ -22,7 +23,7 @@ class FannedOut(Noun):
     @property
     def markdown(self) -> str:
         """A row for each shop, for the artifact."""
-        rows = [f"| {each.shop} | {each.state} | `{each.run_id}` | {_cell(each.why)} |" for each in self.looks]
+        rows = [f"| {each.shop} | {each.state} | `{each.run_id}` | {inert(each.why)} |" for each in self.looks]
         return "\n".join(["| shop | look | run | why |", "|---|---|---|---|", *rows])
 
 
@@ -30,9 +31,3 @@ class FannedOut(Noun):
 def fanned_out(lane: str, looks: Nouns[ShopLook]) -> FannedOut:
     """Put the looks together."""
     return FannedOut(lane=lane, looks=tuple(looks))
-
-
-def _cell(text: str) -> str:
-    """A foreign text as one cell of a table, without markup of its own."""
-    plain = " ".join(text.split()).replace("`", "'")
-    return f"`{plain}`".replace("|", "\\|") if plain else ""

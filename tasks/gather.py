@@ -13,6 +13,7 @@ from control_tower.errors import ContractBreach, SourceError, nearest
 from control_tower.joins import PARQUET, joins, literal, quoted
 from control_tower.keeping import Kept
 from control_tower.keeping.step import open_archive, step
+from control_tower.markdown import inert
 from control_tower.nouns import Noun, Shop, as_json
 from control_tower.settings import Settings, settings
 from control_tower.sources import open_source
@@ -41,7 +42,7 @@ class Gathered(Noun):
     def markdown(self) -> str:
         """Rows by table, for the artifact."""
         rows = ", ".join(f"{name} {kept.rows:,}" for name, kept in self.frames.items())
-        return f"{self.shop.id} as of {self.as_of}: {rows}" + (
+        return f"{inert(self.shop.id)} as of {self.as_of}: {rows}" + (
             f"; absent: {', '.join(self.absent)}" if self.absent else ""
         )
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from control_tower.keeping.step import flow_run_id, step
+from control_tower.markdown import inert
 from control_tower.nouns import Noun
 from control_tower.redaction import redacted
 
@@ -43,7 +44,7 @@ class ShopLook(Noun):
     @property
     def markdown(self) -> str:
         """How it ended, for the artifact."""
-        return f"{self.shop}: {self.state}. {self.why}".strip()
+        return f"{self.shop}: {self.state}. {inert(self.why)}".strip()
 
 
 @step(touches="Prefect: a run of the shop's own deployment")

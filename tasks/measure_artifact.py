@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from control_tower.markdown import inert
 from policies.measures import measures
 from tasks.measure import Measurement
 from tasks.measure_cards import Card, families_of, group_rows, load_rows
 from tasks.measure_plot import as_image
 
-# Groups are named by whoever fills the shop: so escaped they format nothing and fetch nothing. Entities
-# would do so too, but one of Prefect's two UIs shows them as they are written.
-INERT = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]|!#~<>&:"})
-
 
 def measure_markdown(found: Measurement) -> str:
     """The page, whole."""
-    parts = [f"# Measures of {_inert(found.shop)}", _span(found)]
+    parts = [f"# Measures of {inert(found.shop)}", _span(found)]
     for title, cards in families_of(found).items():
         parts += [f"## {title}", *(part for card in cards for part in _card(card))]
     if load := load_rows(found):
@@ -32,7 +29,7 @@ def _span(found: Measurement) -> str:
     return (
         f"{found.since:%Y-%m-%d} to {found.as_of:%Y-%m-%d %H:%M} UTC, against as long before. Intervals hold 95 in a"
         f" hundred and are the shade of the plots; what is still open is censored, not left out. Weeks begin on Monday,"
-        f" {_inert(found.time_zone)}. Definitions: `{found.reference}`."
+        f" {inert(found.time_zone)}. Definitions: `{found.reference}`."
     )
 
 
@@ -53,13 +50,9 @@ def _card(card: Card) -> Iterable[str]:
 def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     counts = {"n", "rows", "set aside", "marked"}
     lines = [names, ["---:" if name in counts else "---" for name in names]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [*lines, *(map(_inert, row) for row in rows)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in [*lines, *(map(inert, row) for row in rows)])
 
 
 def _footing() -> str:
     paper = measures()
     return f"Holdout: {paper.holdout.share:.0%} of cases. Costs that no shop tells of are {paper.costs.source}."
-
-
-def _inert(text: str) -> str:
-    return " ".join(text.split()).translate(INERT)

@@ -86,7 +86,7 @@ def _notices(swept: Settled) -> list[Message]:
         notice_message(f"effect:{key}", heading, [key[:12], why, "`tower effects`"]) for key, heading, why in told
     ]
     return messages + [
-        notice_message(f"effect:{one.key}", f"Settled: {one.state.value}", [one.key[:12], one.markdown])
+        notice_message(f"effect:{one.key}", f"Settled: {one.state.value}", [one.key[:12], one.told])
         for one in swept.settled
         if one.key not in {key for key, _, _ in told}
     ]

@@ -13,6 +13,7 @@ import policies
 from control_tower.errors import PolicyError
 from control_tower.keeping import Kept
 from control_tower.keeping.step import open_archive, step
+from control_tower.markdown import inert
 from control_tower.nouns import Money, Noun, Shop
 from control_tower.settings import settings
 from control_tower.shops import settings_at
@@ -20,7 +21,6 @@ from policies import Entitlement, Policy, reader
 from policies.backtest import Amounts, Flips, compare, in_place_of
 from policies.document import Document, day_of
 from policies.inheriting import versions
-from tasks.brief import escape
 from tasks.validate import Accepted
 
 log = logging.getLogger(__name__)
@@ -38,8 +38,8 @@ class Shadowed(Noun):
     def markdown(self) -> str:
         """The differences, for the artifact; nothing of a trial goes anywhere else."""
         told = [_told(version, flips) for version, flips in self.flips.items()]
-        told += [f"**{escape(version)} could not be tried**: {escape(fault)}" for version, fault in self.faults.items()]
-        return "\n\n".join(told) or f"no version is on trial beside {escape(self.served)}"
+        told += [f"**{inert(version)} could not be tried**: {inert(fault)}" for version, fault in self.faults.items()]
+        return "\n\n".join(told) or f"no version is on trial beside {inert(self.served)}"
 
 
 @step
@@ -118,7 +118,7 @@ def _beside(policy: Policy, document: Document) -> Iterator[tuple[str, Policy]]:
 def _told(version: str, flips: Flips) -> str:
     """One version's differences from what is served, as a table of kinds and a line for each action."""
     lines = [
-        f"**{escape(version)}** on trial beside {escape(', '.join(flips.before))}: "
+        f"**{inert(version)}** on trial beside {inert(', '.join(flips.before))}: "
         f"{flips.changed:,} of {flips.subjects:,} turn out otherwise; nothing of it is served",
         "",
         "| kind | served | on trial | newly | no longer | now unknown | now known | money at risk |",

@@ -9,6 +9,7 @@ from control_tower.errors import PolicyError
 from control_tower.keeping.step import step
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.rungs import fall, newest_rung
+from control_tower.markdown import inert
 from control_tower.nouns import Noun
 from control_tower.rungs import LaneRecord
 from control_tower.settings import Settings, settings
@@ -39,7 +40,7 @@ class Weighed(Noun):
             f"- **{lane}** stands on {rung}: {self.fell.get(lane, 'it stays')}; {self.records[lane]}"
             for lane, rung in self.rungs.items()
         ]
-        return "\n".join([*lines, *(f"- **{lane}** is not weighed: {why}" for lane, why in self.faults.items())])
+        return "\n".join([*lines, *(f"- **{lane}** is not weighed: {inert(why)}" for lane, why in self.faults.items())])
 
 
 @step(touches="the ledger")

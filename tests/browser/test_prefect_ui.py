@@ -19,6 +19,7 @@ from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.approvers import Credentials, enrol
 from control_tower.ledger.cases import find_proposal, waiting_proposals
 from control_tower.ledger.effects import list_effects
+from control_tower.markdown import inert
 from control_tower.nouns import Action, EffectState, Proposal
 from control_tower.server import Server
 from control_tower.settings import Settings, settings
@@ -28,6 +29,10 @@ from tests.flows.conftest import code_of
 
 pytestmark = pytest.mark.browser
 
+HOSTILE = (
+    "https://evil.example/a WWW.evil.example a@evil.example <img src=http://evil.example/x.png> &lt;b&gt; "
+    "[t](javascript:alert(1)) `c` *a* _b_ __c__ ~~s~~ x|y"
+)
 LAPTOP = {"width": 1280, "height": 720}
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = (
@@ -165,3 +170,25 @@ def test_a_form_submitted_in_the_browser_leads_to_one_refund(server: Server, ask
 
     asked.work()
     assert asked.refunds() == [*before, asked.refund.money.amount]
+
+
+def test_nothing_that_somebody_wrote_can_be_clicked_in_prefects_ui(server: Server, asked: Asked) -> None:
+    from prefect import flow
+    from prefect.artifacts import create_markdown_artifact
+
+    @flow(persist_result=False)
+    def shown() -> Any:
+        rows = f"| a | b |\n|---|---|\n| {inert(HOSTILE)} | in its cell |"
+        told = f"- as it is: {HOSTILE}\n- inert: {inert(HOSTILE)}\n\n{rows}"
+        return create_markdown_artifact(key=f"hostile-{os.getpid()}", markdown=told)
+
+    hosts = set[str | None]()
+    with page_of(f"{server.ui}/artifacts/artifact/{shown()}", hosts) as page:
+        item, row = page.locator("li", has_text="inert:"), page.locator("tr", has_text="in its cell")
+        row.wait_for()
+        assert page.locator("li", has_text="as it is").locator("a").count() > 2, "this UI makes links"
+        for place in (item, row):
+            assert place.locator("a, img, code, em, strong, del").count() == 0
+            assert "[t](javascript:alert(1))" in place.inner_text()
+            assert "https[:]//evil.example/a" in place.inner_text()
+        assert row.locator("td").count() == 2

@@ -107,6 +107,14 @@ def test_the_image_is_nobody_in_particular_and_holds_no_secret() -> None:
     assert said("COPY") == ["--from=build /opt/tower /opt/tower"], "only what was installed, and no sources"
 
 
+def test_the_image_has_no_ui_that_calls_home() -> None:
+    """What the build deletes is where this version of Prefect has its second UI, and nothing else."""
+    (removal,) = (text for text in said("RUN", 0) if text.startswith("rm "))
+    code = removal.partition("-c '")[2].partition("'")[0]
+    where = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert Path(where).name == "ui-v2" and (Path(where) / "index.html").is_file()
+
+
 def test_packages_are_the_locks_and_nothing_else_is_asked_for() -> None:
     installs = [part for text in said("RUN", 0) for part in text.split("&&") if "pip" in part]
     assert len(installs) == 3

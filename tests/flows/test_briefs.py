@@ -47,7 +47,7 @@ def formed(lane: str, source: str, mapping: str | None, as_of: datetime) -> Any:
 
 
 def tokens(text: str) -> set[str]:
-    plain = text.replace("\\", "").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    plain = text.replace("\\", "").replace("[:]//", "://").replace("[@]", "@").replace("[.]", ".")
     return {found.strip(".,:/+-") for found in TOKEN.findall(plain)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from control_tower.errors import ServerError
@@ -221,6 +223,15 @@ def test_the_users_database_stays_the_users(tmp_path: Path, monkeypatch: pytest.
     assert server_environment(tmp_path, 4200)[name] == f"sqlite+aiosqlite:///{tmp_path}/prefect.db"
     monkeypatch.setenv(name, "postgresql+asyncpg://somewhere/prefect")
     assert server_environment(tmp_path, 4200)[name] == "postgresql+asyncpg://somewhere/prefect"
+
+
+def test_prefects_second_ui_is_not_there_for_it_calls_home(server: Server) -> None:
+    with httpx.Client(trust_env=False) as client:
+        said = client.get(f"{server.ui}/ui-settings").json()
+        page = client.get(f"{server.ui}/v2/runs", headers={"accept": "text/html"}, follow_redirects=True).text
+        scripts = [client.get(f"{server.ui}{path}").text for path in re.findall(r'src="(/[^"]+\.js)"', page)]
+    assert (said["available_uis"], said["v2_base_url"]) == (["v1"], None)
+    assert not any("amplitude" in text for text in (page, *scripts))
 
 
 def test_two_towers_in_one_process_never_share_a_database(tmp_path: Path) -> None:
