@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -73,8 +74,7 @@ class Listener:
                 wait = min(2 * wait, LAST_WAIT)
             finally:
                 self.connected.clear()
-                with suppress(Exception):  # a client that was never connected can't be closed
-                    client.close()
+                _hang_up(client)
         self._writing.shutdown()
         self._working.shutdown()
 
@@ -154,6 +154,16 @@ class Listener:
 
     def _scrub(self, fault: BaseException) -> str:
         return self.desk.channel.scrub(f"{type(fault).__name__}: {fault}".replace(self._token, "[token]"))
+
+
+def _hang_up(client: SocketModeClient) -> None:
+    """Close it at once. It closes its socket under a thread that reads from it, which takes seconds to see that."""
+    client.auto_reconnect_enabled = False
+    client.current_session_state.terminated = True
+    with suppress(OSError, AttributeError):  # a client that was never connected has no socket, and can't be closed
+        client.current_session.sock.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+    with suppress(Exception):
+        client.close()
 
 
 def _busy() -> dict[str, Any]:
