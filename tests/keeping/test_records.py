@@ -15,6 +15,7 @@ from control_tower.errors import BrokenChain, NotFound
 from control_tower.keeping import Archive
 from control_tower.keeping.records import Record, append, verify
 from control_tower.ledger import Ledger
+from tests.thorough import up_to
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 
@@ -116,7 +117,7 @@ def test_a_record_of_a_process_killed_before_its_commit_is_no_break(
     assert verify(archive, ledger, "run-1").records == 5
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=up_to(60), deadline=None)
 @given(st.data())
 def test_whatever_is_done_to_whichever_kept_file_is_named(data: st.DataObject) -> None:
     with TemporaryDirectory() as folder:

@@ -25,6 +25,7 @@ from policies.authority import authority
 from tests.ledger.books import NOW, proposal
 from tests.ledger.lanes import LANE, case, looked, ruled
 from tests.postgres import new_database
+from tests.thorough import up_to
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 WINDOW = NOW - 28 * DAY
@@ -134,7 +135,7 @@ def test_what_made_a_lane_fall_is_not_counted_again(ledger: Ledger) -> None:
     assert (found.breaches, found.rulings, found.effects, found.overdue) == (0, 0, 0, 0)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=up_to(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rung=st.sampled_from(["observe", "route", "recommend", "act"]),
     action=st.sampled_from([Action.refund, Action.reship, Action.hold]),

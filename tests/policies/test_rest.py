@@ -13,13 +13,14 @@ from control_tower.nouns import Shop
 from policies import judge, proposals, score
 from policies.rest import at_rest
 from tests.policies.drawing import frame, record
+from tests.thorough import up_to
 
 AS_OF = datetime(2026, 1, 7, 10, tzinfo=UTC)
 SHOP = Shop(id="shop", time_zone="Europe/Berlin", country="DE", currency="EUR")
 WORTH = ["subject", "kinds", "severity", "team", "member", "money_amount", "currency", "score"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=up_to(150), deadline=None)
 @given(data=st.data())
 def test_what_is_at_rest_is_answered_the_same_whatever_the_clocks_say(fulfilment: Any, data: st.DataObject) -> None:
     drawn = data.draw(st.lists(record(fulfilment), min_size=1, max_size=6))

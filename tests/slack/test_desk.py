@@ -254,21 +254,26 @@ def test_many_forms_sent_together_make_one_ruling_and_the_others_are_told_who_wa
     for user in many:
         desk.enrol(user.lower(), user)
     with desk.listening(), desk.listening():
-        sent = []
+        forms, envelopes, answers = {}, [], {}
         for user in many:  # one after the other: a form that is not shown within three seconds is not shown
             workspace.click(user, proposal.digest)
-            sent.append((user, workspace.fill(user, workspace.form_of(user))))
-        envelopes = [workspace.send(said, to=number % 2) for number, (_, said) in enumerate(sent)]
-        answers = [workspace.answer_to(envelope) for envelope in envelopes]
+            forms[user] = workspace.fill(user, workspace.form_of(user))
+        to_send = many
+        while to_send:
+            sent = {user: workspace.send(forms[user], to=number % 2) for number, user in enumerate(to_send)}
+            answers |= {user: workspace.answer_to(envelope) for user, envelope in sent.items()}
+            envelopes += sent.values()
+            # On a slow machine some are asked to send it again, as nothing was written down in time.
+            to_send = [user for user in sent if "Please send it again" in str(answers[user])]
         assert desk.locked()
 
         # Whoever could not be answered in time is told as soon as it is known.
         def told() -> int:
-            said = [*map(str, answers), *(one["text"] for one in workspace.ephemeral)]
+            said = [*map(str, answers.values()), *(one["text"] for one in workspace.ephemeral)]
             return sum(" ruled first: approve, by slack" in one for one in said)
 
         assert desk.eventually(lambda: told() == 19), answers
-    assert answers.count(None) <= 1
+    assert list(answers.values()).count(None) <= 1
     assert max(workspace.waited(envelope) for envelope in envelopes) < 3
 
 

@@ -23,6 +23,7 @@ from control_tower.sources.payloads import Rows
 from control_tower.sources.tracking import adapt
 from data_contracts import examples
 from tests.flows.conftest import data
+from tests.thorough import up_to
 
 EXPORTS = Path(__file__).parent / "exports"
 TRACKING = EXPORTS / "tracking"
@@ -255,7 +256,7 @@ def test_of_sources_over_one_another_the_first_has_the_hands_and_each_path_is_wh
         open_store("tracking:b+shop", settings())
 
 
-@tries(max_examples=150, deadline=None)
+@tries(max_examples=up_to(150), deadline=None)
 @given(
     st.sampled_from([{"object": "Tracker"}, {"tracking_history": []}, {"checkpoints": [], "tracking_number": "Z"}]),
     st.dictionaries(

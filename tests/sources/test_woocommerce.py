@@ -18,6 +18,7 @@ from control_tower.settings import settings
 from control_tower.sources import open_source
 from control_tower.sources.payloads import Rows
 from control_tower.sources.woocommerce import adapt
+from tests.thorough import up_to
 
 EXPORT = Path(__file__).parent / "exports" / "woocommerce"
 
@@ -135,7 +136,7 @@ cells = strategies.recursive(
 )
 
 
-@tries(max_examples=200, deadline=None)
+@tries(max_examples=up_to(200), deadline=None)
 @given(
     strategies.dictionaries(
         strategies.sampled_from([

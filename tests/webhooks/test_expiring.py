@@ -25,6 +25,7 @@ from policies.retention import retention
 from tasks.expire_webhooks import ExpiredWebhooks, expire_webhooks, webhooks_due
 from tests.flows.conftest import data
 from tests.sources.test_payloads import rows
+from tests.thorough import up_to
 from tests.webhooks.inbox import ANN, DAY, TELLING, Inbox, inbox_in, paid, shopify_order
 from tests.webhooks.senders import PAYLOADS, SECRETS
 
@@ -235,7 +236,7 @@ DELIVERIES = st.one_of(
 
 
 @given(st.lists(st.tuples(DELIVERIES, st.integers(0, 900)), min_size=1, max_size=14))
-@tries(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(max_examples=up_to(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_came_and_whenever_nothing_that_is_known_is_lost(
     inbox: Inbox, tmp_path_factory: pytest.TempPathFactory, sent: list[tuple[tuple[str, dict[str, Any]], int]]
 ) -> None:

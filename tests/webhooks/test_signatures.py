@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from control_tower.webhooks.senders import SENDERS
 from control_tower.webhooks.signatures import TOLERANCE, Delivery
+from tests.thorough import up_to
 from tests.webhooks.senders import signed
 
 SIGNING = [name for name in SENDERS if name != "shippo"]
@@ -23,14 +24,14 @@ def delivery(sender: str, body: bytes, secret: str, at: float = NOW, now: float 
 
 @pytest.mark.parametrize("sender", SIGNING)
 @given(body=st.binary(max_size=200), secret=SECRET)
-@tries(max_examples=60, deadline=None)
+@tries(max_examples=up_to(60), deadline=None)
 def test_whatever_is_signed_is_proved(sender: str, body: bytes, secret: str) -> None:
     assert SENDERS[sender].proved(delivery(sender, body, secret), secret)
 
 
 @pytest.mark.parametrize("sender", SIGNING)
 @given(body=st.binary(min_size=1, max_size=200), place=st.integers(0, 199), bit=st.integers(0, 7), secret=SECRET)
-@tries(max_examples=60, deadline=None)
+@tries(max_examples=up_to(60), deadline=None)
 def test_a_bit_that_differs_is_another_body(sender: str, body: bytes, place: int, bit: int, secret: str) -> None:
     sent = delivery(sender, body, secret)
     altered = bytearray(body)
@@ -40,7 +41,7 @@ def test_a_bit_that_differs_is_another_body(sender: str, body: bytes, place: int
 
 @pytest.mark.parametrize("sender", SIGNING)
 @given(header=st.text(max_size=120), body=st.binary(max_size=50))
-@tries(max_examples=60, deadline=None)
+@tries(max_examples=up_to(60), deadline=None)
 def test_no_other_text_is_a_signature_and_none_breaks_the_check(sender: str, header: str, body: bytes) -> None:
     sent = delivery(sender, body, "the secret of it")
     forged = {
@@ -56,7 +57,7 @@ def test_no_other_text_is_a_signature_and_none_breaks_the_check(sender: str, hea
     ),
     late=st.integers(-2 * TOLERANCE, 2 * TOLERANCE),
 )
-@tries(max_examples=200, deadline=None)
+@tries(max_examples=up_to(200), deadline=None)
 def test_stripe_itself_would_have_said_the_same(header: str, late: int) -> None:
     """Where ours is stricter: of two times Stripe's library takes the first, and it refuses no time to come."""
     stripe = pytest.importorskip("stripe")
