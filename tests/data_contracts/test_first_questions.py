@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 # Its modules import each other in rings: where two threads import them at once, each may be given halves.
 ASKED_WHILE_WARMING_UP = """
 import sys, threading, time
@@ -43,6 +45,7 @@ assert importing == {"_warm_up"}, importing
 """
 
 
+@pytest.mark.slow
 def test_a_worker_that_starts_while_looks_are_due_asks_every_rule() -> None:
     done = subprocess.run([sys.executable, "-c", ASKED_WHILE_WARMING_UP], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-1500:]

@@ -103,6 +103,7 @@ def test_a_second_writing_replaces_the_page(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["orders", "fulfillments", "promises", "payments", "returns", "inspections"])
 def test_the_ordinary_suite_and_the_masks_agree(table: str, tmp_path: Path) -> None:
     from data_contracts.data_docs import docs_context, validate
@@ -126,6 +127,7 @@ def test_a_suite_names_the_rule_and_severity_of_each_expectation() -> None:
     assert {each.meta["rule"]: each.severity.value for each in compiled.expectations} == severities
 
 
+@pytest.mark.slow
 def test_great_expectations_is_quiet_and_loaded_only_when_a_rule_is_asked() -> None:
     program = (
         "import sys, os, data_contracts as d\n"

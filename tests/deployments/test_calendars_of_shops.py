@@ -30,6 +30,8 @@ from flows.closed import closed
 from tasks.authority import calendar_of, written_authority
 from tests.flows.test_only_changed import at
 
+pytestmark = pytest.mark.slow
+
 SHOPS = """
 shops:
   berlin: {source: shop, database: berlin.db}

@@ -57,6 +57,7 @@ def wrong(thing: Object) -> str:
 # what is rendered is what Kubernetes knows
 
 
+@pytest.mark.slow
 @each_overlay
 def test_every_object_is_as_kubernetes_has_it(overlay: str) -> None:
     found = rendered(overlay)
@@ -291,6 +292,7 @@ def test_both_files_of_work_pools_have_the_same_queues() -> None:
     assert {key: other[key] for key in one} == one
 
 
+@pytest.mark.slow
 def test_a_pool_of_jobs_is_made_as_its_file_says_and_its_job_is_put_right(server: Server, job_pool: Path) -> None:
     (name,) = [each["name"] for each in YAML(typ="safe").load(job_pool.read_text())]
     with get_client(sync_client=True) as client:

@@ -90,6 +90,7 @@ def test_after_hours_without_a_worker_a_lane_looks_once(server: Server) -> None:
         assert [outcomes(client, each) for each in lanes] == [Counter(Skipped=5, Completed=1)] * 2
 
 
+@pytest.mark.slow
 def test_what_a_person_asked_for_is_not_skipped(server: Server) -> None:
     with get_client(sync_client=True) as client:
         make_pools(client)

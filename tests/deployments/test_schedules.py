@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName, FlowRunFilter, FlowRunFilterState
 from prefect.client.schemas.filters import FlowRunFilterStateType as StateType
@@ -22,6 +23,7 @@ def scheduled(client: SyncPrefectClient) -> list[Any]:
     )
 
 
+@pytest.mark.slow
 def test_the_server_goes_on_making_scheduled_runs(server: Server) -> None:
     """With SQLAlchemy 2.1 the scheduler of Prefect 3.8 fails at every turn, and nothing says so."""
     deploy(settings())

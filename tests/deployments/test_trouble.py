@@ -94,6 +94,7 @@ def told(ledger: Ledger, about: str) -> list[OutboxMessage]:
         return [session.get_one(OutboxMessage, key) for key in Outbox(ledger.engine).channels([about])]
 
 
+@pytest.mark.slow
 def test_a_lane_that_fails_is_told_once_and_once_when_it_is_well_again(
     client: SyncPrefectClient, ledger: Ledger, lane: tuple[str, UUID]
 ) -> None:
@@ -123,6 +124,7 @@ def test_a_lane_that_fails_is_told_once_and_once_when_it_is_well_again(
     assert f"{about}{second}" in [each.key for each in told(ledger, about)], "another incident"
 
 
+@pytest.mark.slow
 def test_what_an_error_says_can_do_nothing_in_the_channel_and_holds_no_secret(
     client: SyncPrefectClient, ledger: Ledger, lane: tuple[str, UUID]
 ) -> None:
@@ -135,6 +137,7 @@ def test_what_an_error_says_can_do_nothing_in_the_channel_and_holds_no_secret(
         assert harmful not in said
 
 
+@pytest.mark.slow
 def test_two_tellers_at_once_tell_it_once(client: SyncPrefectClient, ledger: Ledger, lane: tuple[str, UUID]) -> None:
     """An event and the schedule wake it at the same moment; which comes first does not matter."""
     looked(client, lane, "both see it")
@@ -152,6 +155,7 @@ def scheduled(client: SyncPrefectClient, lane: tuple[str, UUID], ago: timedelta)
     return UUID(str(run))
 
 
+@pytest.mark.slow
 def test_a_lane_that_nobody_looks_after_is_late_once_and_then_well_again(
     client: SyncPrefectClient, ledger: Ledger, lane: tuple[str, UUID]
 ) -> None:
@@ -195,6 +199,7 @@ def broke(rule: str = "orders.fresh") -> str:
     return look_at_the_shop()
 
 
+@pytest.mark.slow
 def test_a_breach_is_told_once_while_it_lasts_and_again_the_next_time(server: Server, ledger: Ledger) -> None:
     first = broke()
     broke()

@@ -42,6 +42,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return str(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_a_second_look_at_what_changed_looks_at_what_changed(tower: Tower, capsys: pytest.CaptureFixture[str]) -> None:
     filled(tower, 200)
     assert "everything was looked at: it is the first look" in said(capsys, "--only-changed")

@@ -136,6 +136,7 @@ def unseen(cases: list[Case]) -> tuple[int, int]:
     return planted, missed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "lane",
     [
@@ -154,6 +155,7 @@ def test_every_number_and_id_in_a_brief_of_the_generated_shop_is_a_field_of_its_
     assert planted > 0 and missed == 0
 
 
+@pytest.mark.slow
 def test_every_number_and_id_in_a_brief_of_olist_is_a_field_of_its_case(
     tower: Any, public_data: Callable[[str], Path]
 ) -> None:

@@ -22,6 +22,8 @@ from flows.sweep_approvals import sweep_approvals
 from policies.authority import SHIPPED
 from tests.flows.conftest import own_tower
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def strict(tmp_path: Path, deployed: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:

@@ -143,6 +143,7 @@ def test_a_dispute_of_stripe_fills_what_it_can_and_names_the_rest() -> None:
         disputed(source, None, dispute[:-1])
 
 
+@pytest.mark.slow
 def test_a_dispute_of_shopify_fills_what_its_order_tells(tmp_path: Path) -> None:
     folder = data("fixtures_shopify_api")
     for each in json.loads((folder / "disputes.json").read_text())["disputes"]:

@@ -140,6 +140,7 @@ def test_what_goes_wrong_in_one_shop_is_named_and_keeps_no_other_from_being_look
     assert f"{LANE} did not look at {gone}, {new}" in str(fault.value) and berlin not in str(fault.value)
 
 
+@pytest.mark.slow
 def test_every_shop_is_told_the_same_and_what_is_not_said_is_as_its_deployment_says(
     shops: Callable[..., Shops],
 ) -> None:
@@ -156,6 +157,7 @@ def test_every_shop_is_told_the_same_and_what_is_not_said_is_as_its_deployment_s
     )
 
 
+@pytest.mark.slow
 def test_no_more_than_so_many_are_looked_at_at_a_time(shops: Callable[..., Shops]) -> None:
     four = shops("a", "b", "c", "d")
     UNDER_WAY[1] = 0
@@ -216,6 +218,7 @@ def test_nobody_waits_for_ever_where_nobody_works(shops: Callable[..., Shops], m
     assert came_of(fault)[one.ids[0]][0] in ("Scheduled", "Late")
 
 
+@pytest.mark.slow
 def test_begun_again_it_finds_what_it_asked_for_and_asks_anew_only_where_that_ended_badly(
     shops: Callable[..., Shops],
 ) -> None:
@@ -240,6 +243,7 @@ def test_begun_again_it_finds_what_it_asked_for_and_asks_anew_only_where_that_en
     assert verify(open_archive(settings().artifacts), open_ledger(settings().ledger), str(run)).records == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "fault", "said"),
     [

@@ -34,6 +34,7 @@ def counts(*rows: int) -> dict[str, int]:
     return dict(zip(tables, rows, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mapping", "rows"),
     [("fivetran_shopify", counts(8, 3, 5, 3, 5, 0)), ("fivetran_shopify_gql", counts(4, 10, 4, 10, 5, 10))],
@@ -48,6 +49,7 @@ def test_every_row_is_accepted_or_set_aside_and_what_is_absent_is_named(
     assert report.quarantined == dict.fromkeys(rows, 0) | {"shipment_events": 5 if mapping.endswith("gql") else 0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mapping", MOMENTS)
 def test_without_promises_and_holds_nothing_is_late_and_nothing_is_fine(tower: Any, export: Path, mapping: str) -> None:
     report = watch_fulfilment(f"folder:{export}", mapping, as_of=MOMENTS[mapping], dry_run=True)

@@ -158,6 +158,7 @@ def test_an_approved_hold_is_placed_once_with_a_handle_of_its_own(seen: Any) -> 
     assert find_proposal(seen.ledger, proposal.digest).standing == "done"
 
 
+@pytest.mark.slow
 def test_a_hold_is_void_when_the_evidence_turns_out_otherwise(seen: Any) -> None:
     """The source corrects itself after the approval."""
     import sqlite3

@@ -134,6 +134,7 @@ def test_every_step_is_kept_and_the_chain_holds(looks: Looks) -> None:
     assert mine == {f"step-{step}" for step in steps}
 
 
+@pytest.mark.slow
 def test_a_run_that_died_before_it_told_anybody_is_told_by_the_next(
     tower: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ def cases(tower: Any) -> dict[str, Case]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("orders", [10_000, pytest.param(100_000, marks=pytest.mark.large)])
 def test_every_planted_promise_is_found_and_nothing_else(tower: Any, orders: int) -> None:
     truth = tower.fill(orders, seed=11, dirty=True)
@@ -108,6 +109,7 @@ def test_advice_is_in_the_book_and_the_report(stocked: Any, capsys: pytest.Captu
     assert verify(open_archive(stocked.settings.artifacts), stocked.ledger, stocked.report.run_id).records
 
 
+@pytest.mark.slow
 def test_a_second_look_changes_nothing(stocked: Any) -> None:
     again = watch_inventory()
     assert (again.cases.opened, again.cases.updated, again.cases.closed) == (0, 0, 0)

@@ -273,6 +273,7 @@ def test_what_happens_later_is_not_seen(facts: pd.DataFrame) -> None:
     assert facts.loc[["asked", "calm", "always"], "promoted"].tolist() == [True, False, False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("without", "unknown"),
     [

@@ -213,6 +213,7 @@ def many(cases: int) -> Iterator[tuple[dict[str, Any], dict[str, Any], dict[str,
         )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_ten_thousand_cases_are_counted_in_less_than_a_second(ledger: Ledger) -> None:
     rows = list(zip(*many(10_000), strict=True))
     with ledger.engine.begin() as connection:

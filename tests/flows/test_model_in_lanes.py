@@ -26,6 +26,8 @@ from tests.model.attacker import honest, replying
 from tests.model.provider import Provider, serving
 from tests.model.texts import NOTES
 
+pytestmark = pytest.mark.slow
+
 ORDERS = 1500
 
 

@@ -65,6 +65,7 @@ def test_the_exceptions_of_olist_are_those_that_are_known(tower: Any, olist: Pat
     assert not undated & (yes["lost_shipment"] | yes["stuck_order"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("moment", "stuck"),
     [
@@ -111,6 +112,7 @@ def forget_what_came_later(folder: Path, moment: datetime) -> None:
     write(folder / FILES["reviews"], reviews)
 
 
+@pytest.mark.slow
 def test_who_says_of_a_delivered_order_that_it_never_came_is_evidence_with_their_words(tower: Any, olist: Path) -> None:
     report = tower.watch(source=f"folder:{olist}", mapping="olist", as_of=THEN, dry_run=True)
     findings = tower.kept(report, "judge")

@@ -26,6 +26,8 @@ from tasks import survey as surveying
 from tests.flows.conftest import Tower, own_tower
 from tests.flows.test_parts import book, rewritten
 
+pytestmark = pytest.mark.slow
+
 HOUR = timedelta(hours=1)
 
 

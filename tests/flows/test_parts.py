@@ -33,6 +33,8 @@ from tasks.validate import hold
 from tests.flows.conftest import AS_OF, Tower, own_tower
 from tests.flows.test_backtest_and_shadow import EVER, changed
 
+pytestmark = pytest.mark.slow
+
 STEPS = ("score", "recommend", "form-proposals")
 
 

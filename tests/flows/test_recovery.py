@@ -41,6 +41,8 @@ from tests.flows.conftest import Tower, code_of, own_tower
 from tests.flows.test_sweep import everybody, state_of
 from tests.postgres import new_database
 
+pytestmark = pytest.mark.slow
+
 
 def now() -> datetime:
     return datetime.now(UTC)

@@ -36,6 +36,8 @@ from tests.flows.conftest import Tower, own_tower
 from tests.flows.test_backtest_and_shadow import EVER, changed
 from tests.flows.test_olist import THEN
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

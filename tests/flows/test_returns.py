@@ -41,6 +41,7 @@ def test_every_planted_return_is_found_and_nothing_else(tower: Any, orders: int)
     assert not (found["answer"] == "unknown").any()
 
 
+@pytest.mark.slow
 def test_every_step_is_kept_with_the_versions_that_were_in_force(returned: Any) -> None:
     records = returned.records(returned.report)
     assert {"detect", "entitle", "judge", "score"} <= set(records)

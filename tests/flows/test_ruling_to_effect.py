@@ -76,6 +76,7 @@ def test_a_rejected_reship_leaves_no_trace_in_the_shop(watched: Any) -> None:
     assert find_proposal(watched.ledger, proposal.digest).standing == "rejected"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "forced",
     [None, pytest.param(Scheduled, marks=pytest.mark.large), pytest.param(Running, marks=pytest.mark.large), Completed],
@@ -185,6 +186,7 @@ def test_nobody_approves_their_own_order_through_the_form(watched: Any) -> None:
     assert any("it is your own order" in one for one in said_of(watched, proposal, "no authority")), "it is recorded"
 
 
+@pytest.mark.slow
 def test_two_people_approve_a_large_refund_through_the_form(watched: Any, careful: None) -> None:
     proposal = watched.waiting(Action.refund)[0]
     before, run = watched.refunds(proposal.order_id), run_of(watched, proposal)
@@ -244,6 +246,7 @@ def test_a_ruling_on_one_proposal_wakes_no_other(watched: Any) -> None:
     assert find_proposal(watched.ledger, other.digest).standing == "waiting"
 
 
+@pytest.mark.slow
 def test_when_the_evidence_has_changed_the_ruling_is_void(watched: Any) -> None:
     proposal = watched.waiting(Action.refund)[0]
     watched.rule(proposal)
@@ -272,6 +275,7 @@ def test_when_the_evidence_has_changed_the_ruling_is_void(watched: Any) -> None:
     assert watched.refunds(proposal.order_id) == [*before, fresh.money.amount]
 
 
+@pytest.mark.slow
 def test_an_approver_revoked_after_the_ruling_moves_no_money(watched: Any) -> None:
     proposal = watched.waiting(Action.refund)[0]
     watched.rule(proposal, name="rae")
@@ -290,6 +294,7 @@ def test_an_approver_revoked_after_the_ruling_moves_no_money(watched: Any) -> No
     assert watched.refunds(proposal.order_id) == [*before, proposal.money.amount]
 
 
+@pytest.mark.slow
 def test_waking_a_run_again_and_again_shows_and_says_nothing_twice(watched: Any) -> None:
     proposal = watched.waiting(Action.refund)[0]
     run = run_of(watched, proposal)
@@ -311,6 +316,7 @@ def test_waking_a_run_again_and_again_shows_and_says_nothing_twice(watched: Any)
     assert len(said) == len(set(said)) == 1, "one message for the case, changed and never repeated"
 
 
+@pytest.mark.slow
 def test_of_runs_that_share_one_place_those_that_wait_hold_none_and_the_woken_take_turns(watched: Any) -> None:
     waiting = [*watched.waiting(Action.refund), *watched.waiting(Action.reship), *watched.waiting(Action.hold)][:3]
     assert len(waiting) == 3

@@ -41,6 +41,8 @@ from tests.ledger.books import approved
 from tests.ledger.books import proposal as proposal_of
 from tests.ledger.lanes import case, looked, ruled
 
+pytestmark = pytest.mark.slow
+
 DAY = timedelta(days=1)
 LANE = "fulfilment"
 

@@ -63,6 +63,7 @@ def test_a_dispute_makes_the_next_order_of_its_card_one_to_review(tower: Any, tm
     assert ("2002", "linked_to_dispute") in said and ("2001", "linked_to_dispute") not in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("one", "is_high"),
     [

@@ -39,6 +39,7 @@ def holds(tower: Any, order: str) -> int:
         return int(book.execute("SELECT count(*) FROM holds WHERE order_id = ?", (order,)).fetchone()[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("orders", [10_000, pytest.param(100_000, marks=pytest.mark.large)])
 def test_every_planted_subscription_is_found_and_nothing_else(tower: Any, orders: int) -> None:
     truth = tower.fill(orders, seed=11, dirty=True)
@@ -51,6 +52,7 @@ def test_every_planted_subscription_is_found_and_nothing_else(tower: Any, orders
     assert not (found["answer"] == "unknown").any()
 
 
+@pytest.mark.slow
 def test_every_step_is_kept_with_the_versions_that_were_in_force(subscribed: Any) -> None:
     records = subscribed.records(subscribed.report)
     assert {"detect", "entitle", "judge", "score"} <= set(records)

@@ -78,6 +78,7 @@ def test_it_reminds_escalates_and_lets_go_each_once_and_moves_no_money(asked: An
     assert sweep_approvals(now=opened + timedelta(days=41)).expired == ()
 
 
+@pytest.mark.slow
 def test_a_proposal_whose_run_was_taken_away_is_asked_again(asked: Any) -> None:
     cancelled, deleted = everybody(asked)[:2]
     with get_client(sync_client=True) as client:
@@ -91,6 +92,7 @@ def test_a_proposal_whose_run_was_taken_away_is_asked_again(asked: Any) -> None:
     assert sweep_approvals().asked_again == ()
 
 
+@pytest.mark.slow
 def test_a_ruling_whose_run_nobody_woke_is_carried_out(asked: Any) -> None:
     proposal = asked.waiting(Action.refund)[0]
     asked.rule(proposal)
@@ -100,6 +102,7 @@ def test_a_ruling_whose_run_nobody_woke_is_carried_out(asked: Any) -> None:
     assert find_proposal(asked.ledger, proposal.digest).standing == "done"
 
 
+@pytest.mark.slow
 def test_a_run_that_asks_about_what_waits_for_nobody_is_called_off(asked: Any) -> None:
     proposal = everybody(asked)[0]
     settle_proposal(asked.ledger, proposal.digest, "void", "by hand", datetime.now(UTC))
@@ -108,6 +111,7 @@ def test_a_run_that_asks_about_what_waits_for_nobody_is_called_off(asked: Any) -
     assert state_of(asked, proposal).is_cancelled()
 
 
+@pytest.mark.slow
 def test_what_expired_is_asked_once_more_when_a_person_says_so_and_then_takes_a_ruling(asked: Any) -> None:
     proposal = asked.waiting(Action.refund)[0]
     token = enrol(asked.ledger, "eva", datetime.now(UTC)).token

@@ -26,6 +26,8 @@ from control_tower.traces.exporting import PATIENCE, export_to
 from tests.flows.conftest import Tower, own_tower
 from tests.flows.receiver import Receiver, receiving
 
+pytestmark = pytest.mark.slow
+
 LOOK = ("gather", "validate", "detect", "judge", "score", "open-cases", "ask")
 RESOLVE = ("take-ruling", "authorise", "look-again", "act", "call-store", "settle")
 SECRET = "sk_live_planted0123456789"

@@ -31,6 +31,8 @@ from tasks.erase import erase
 from tests.flows.conftest import code_of
 from tests.shops.towers import BERLIN, RECIFE, TwoShops, two_shops
 
+pytestmark = pytest.mark.slow
+
 OF = {BERLIN: "EUR", RECIFE: "BRL"}
 CHANNEL = {BERLIN: "#berlin", RECIFE: "#recife"}
 OTHER = {BERLIN: RECIFE, RECIFE: BERLIN}

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 AS_OF = datetime(2011, 12, 10, tzinfo=UTC)
 
 

@@ -22,6 +22,8 @@ from control_tower.pause import resume
 from desk.undo import ask_to_undo
 from tests.flows.conftest import own_tower
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def acted(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Iterator[Any]:

@@ -117,6 +117,7 @@ def test_a_record_of_a_process_killed_before_its_commit_is_no_break(
     assert verify(archive, ledger, "run-1").records == 5
 
 
+@pytest.mark.slow
 @settings(max_examples=up_to(60), deadline=None)
 @given(st.data())
 def test_whatever_is_done_to_whichever_kept_file_is_named(data: st.DataObject) -> None:

@@ -82,6 +82,7 @@ def of_nobody(told: dict[str, Any]) -> Proposal:
     return refund(**({"customer": ""} | {name: value for name, value in told.items() if name != "by"}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("of", "same", "other"),
     [
@@ -177,6 +178,7 @@ def test_anybody_enrolled_stops_a_lane_by_hand_once(ledger: Ledger) -> None:
         act(ledger, refund("1001"), Caps())
 
 
+@pytest.mark.slow
 @settings(max_examples=up_to(40), deadline=None)
 @given(
     amounts=st.lists(st.integers(1, 900), min_size=1, max_size=12),

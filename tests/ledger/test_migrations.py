@@ -326,6 +326,7 @@ def test_what_is_open_while_it_is_migrated_writes_no_more(first: str) -> None:
     ledger.engine.dispose()
 
 
+@pytest.mark.slow
 def test_a_write_that_is_under_way_is_waited_for_and_is_in_the_journal_as_it_was(first: str) -> None:
     upgrade(first)
     ledger = Ledger(first)

@@ -211,6 +211,7 @@ def test_nobody_asks_to_take_back_what_another_shop_did(ledger: Ledger, leave: C
     assert (undo.shop, undo.source) == ("berlin", "shop:berlin")
 
 
+@pytest.mark.slow
 def test_what_was_spent_in_one_shop_is_in_no_day_s_limit_of_another(ledger: Ledger) -> None:
     bo = person(ledger, "bo", role="approver")
     for number in range(200):

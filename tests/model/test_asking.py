@@ -63,6 +63,7 @@ HOW = {
 AGAIN = ("drip-head", "flood")  # each costs a process of the model's, as a drip does
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "why"), [pytest.param(*one, marks=pytest.mark.large if one[0] in AGAIN else ()) for one in HOW.items()]
 )
@@ -132,6 +133,7 @@ def test_two_models_that_stall_share_one_deadline(
     assert len(shares) == 2 and sum(shares) < DEADLINE
 
 
+@pytest.mark.slow
 def test_a_model_whose_process_loads_again_is_not_waited_for_nor_blamed_nor_paid(
     tower: Towers, ledger: Ledger, loopback: Provider
 ) -> None:
@@ -261,6 +263,7 @@ def test_a_provider_that_lies_about_tokens_does_not_lower_or_break_the_budget(to
     assert row.cost > 1200 * 40  # the most that it can have been
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_is_replaced(tower: Towers, ledger: Ledger) -> None:
     given = tower()
     process = process_in(given.folder, ())
@@ -291,6 +294,7 @@ def test_without_a_model_nothing_is_started_and_nothing_is_written(tower: Towers
     assert providers(tower(None)) == []
 
 
+@pytest.mark.slow
 def test_this_process_never_loads_the_library_and_no_env_file_is_read(tmp_path: Path, loopback: Provider) -> None:
     (tmp_path / ".env").write_text("OPENAI_API_KEY=sk-from-a-file\n")
     program = """

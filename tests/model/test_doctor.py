@@ -14,6 +14,8 @@ from desk.command import main
 from tests.model.cases import LATE, a_case
 from tests.model.provider import Provider
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def home(tmp_path: Path, no_server: None, monkeypatch: pytest.MonkeyPatch) -> Ledger:

@@ -93,6 +93,7 @@ def test_our_own_attacks_are_many_and_in_every_place_where_a_shop_takes_text() -
     assert own >= 60
 
 
+@pytest.mark.slow
 def test_random_replies_are_refused_or_say_only_what_the_evidence_says() -> None:
     drawn = random.Random(7)
     case = a_case(**OPEN, reason_text="The shade is far too small, and my order-1001 came late.", reason=None)

@@ -142,6 +142,7 @@ def test_the_reasons_of_reviews_that_a_person_labelled_are_read_as_well_as_is_sa
     assert (found.together.precision or 0) >= 0.78 and (found.together.recall or 0) >= 0.9
 
 
+@pytest.mark.slow
 def test_all_reviews_that_mention_a_return_are_read_as_well_as_is_printed() -> None:
     """2,056 of 23,486 say return, send or sent back, going back, or refund; of those, who says which size it was."""
     file = data("womens_reviews") / "womens_reviews" / "womens_clothing_reviews.csv.gz"
@@ -185,6 +186,7 @@ def test_a_review_that_says_not_received_of_a_delivered_order_is_found_in_portug
     assert said >= 150 and low / said > 0.6
 
 
+@pytest.mark.slow
 def test_a_model_reads_only_what_is_on_the_list_and_in_the_text(
     tower: Callable[..., Settings], ledger: Ledger, loopback: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +205,7 @@ def test_a_model_reads_only_what_is_on_the_list_and_in_the_text(
     assert "ana@mail" not in json.dumps(loopback.asked[-1])
 
 
+@pytest.mark.slow
 def test_the_same_table_is_there_for_a_model_that_is_configured(
     folder: Path,
     loopback: Provider,

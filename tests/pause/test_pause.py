@@ -266,6 +266,7 @@ def test_what_was_typed_is_read_once_and_erased(desk: Desk) -> None:
     assert TOKEN not in (Path(settings().folder) / "prefect" / "server.log").read_text()
 
 
+@pytest.mark.slow
 def test_however_it_was_forced_awake_it_waits_again_and_can_still_be_answered(desk: Desk) -> None:
     """Prefect itself ends here in a key that was used before: every resume is refused, for ever."""
     from prefect.states import Cancelled, Crashed, Failed, Running, Scheduled

@@ -338,6 +338,7 @@ def test_a_frame_decided_in_slices_is_decided_as_a_whole(
         assert compare(returns, stricter, facts, AS_OF, SHOP) == whole
 
 
+@pytest.mark.slow
 @DRAWN
 @given(drawn=st.data())
 def test_views_add_up(returns: Policy, stricter: Policy, drawn: st.DataObject) -> None:

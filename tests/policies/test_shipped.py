@@ -60,6 +60,7 @@ def test_every_kind_and_every_action_has_an_example():
         assert {action for example in policy.examples for action in example.advises} == advised
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda one: one.reference)
 @DRAWN
 @given(drawn=st.data())

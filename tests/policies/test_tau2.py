@@ -155,6 +155,7 @@ def test_the_tasks_end_in_what_is_known_of_them(folder: Path) -> None:
     assert sum(not kinds for kinds in ends) == 7
 
 
+@pytest.mark.slow
 def test_recommendations_are_made_without_the_answers(folder: Path, tmp_path: Path) -> None:
     shutil.copy(folder / "db.json.gz", tmp_path)
     with gzip.open(folder / "tasks.json.gz", "rt", encoding="utf-8") as file:

@@ -13,6 +13,8 @@ from control_tower.server import Server
 from control_tower.settings import Settings, settings
 from desk.deploy import deploy
 
+pytestmark = pytest.mark.slow
+
 SHOPS = """
 shops:
   berlin: {source: "folder:a", time_zone: Europe/Berlin, lanes: [fulfilment]}

@@ -177,6 +177,7 @@ def test_the_users_own_profile_is_never_touched(held: Held) -> None:
     assert files_below(held.user / ".prefect") == {"profiles.toml": PROFILE.encode()}
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_start_says_why_and_tells_no_secret(
     tmp_path: Path, its_environment: dict[str, str]
 ) -> None:

@@ -45,6 +45,7 @@ def look() -> int:
     return open_the_case(read_for_long())
 
 
+@pytest.mark.slow
 def test_a_look_that_takes_too_long_ends_before_its_next_step_and_the_next_one_looks(server: Server) -> None:
     archive, ledger = open_archive(settings().artifacts), open_ledger(settings().ledger)
     with get_client(sync_client=True) as client:

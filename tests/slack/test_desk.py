@@ -326,6 +326,7 @@ def test_a_run_that_could_not_be_woken_is_woken_at_the_next_turn(desk: Any, work
     assert desk.woken == [proposal.digest]
 
 
+@pytest.mark.slow
 def test_a_slow_slack_does_not_keep_an_acknowledgement_waiting(
     desk: Any, workspace: Any, emulator: ModuleType, proposal: Proposal
 ) -> None:
@@ -366,6 +367,7 @@ def test_a_trigger_that_has_died_is_told(desk: Any, workspace: Any, emulator: Mo
         assert "too slow to answer. Please click again" in desk.told("UANN")
 
 
+@pytest.mark.slow
 def test_the_listener_comes_back_after_every_sort_of_disconnection(
     desk: Any, workspace: Any, proposal: Proposal
 ) -> None:
@@ -380,6 +382,7 @@ def test_the_listener_comes_back_after_every_sort_of_disconnection(
         assert workspace.submit("UANN", workspace.form_of("UANN")) is None
 
 
+@pytest.mark.slow
 def test_a_slack_that_is_down_at_first_is_waited_for(desk: Any, workspace: Any, proposal: Proposal) -> None:
     workspace.deaf = True
     with desk.listening(wait=False):

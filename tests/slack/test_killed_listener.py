@@ -16,6 +16,8 @@ import pytest
 from control_tower.ledger.rulings import find_ruling
 from control_tower.nouns import Proposal
 
+pytestmark = pytest.mark.slow
+
 KILLED = -signal.SIGKILL
 
 

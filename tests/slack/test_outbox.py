@@ -192,6 +192,7 @@ def test_two_deliverers_post_each_message_once(
         assert set(session.scalars(select(OutboxMessage.state))) == {"delivered"}
 
 
+@pytest.mark.slow
 def test_three_thousand_messages_are_queued_many_at_a_time(outbox: Outbox, told: Any) -> None:
     messages = [told(number) for number in range(3000)]
     asked: list[str] = []

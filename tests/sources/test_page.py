@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 import data_contracts
 from control_tower.settings import settings
 from tests.sources.page import PAGE, SOURCES, opened, written
@@ -12,6 +14,7 @@ def test_the_page_says_what_the_sources_say() -> None:
     assert PAGE.read_text() == written(opened(settings())), "python -m tests.sources.page writes it anew"
 
 
+@pytest.mark.slow
 def test_every_source_has_fixtures_whose_every_table_has_a_contract_and_rows() -> None:
     for name, source in opened(settings()).items():
         for table in source.tables():

@@ -93,6 +93,7 @@ def test_who_bought_is_hashed_as_in_shopifys_other_payloads(tmp_path: Path) -> N
         assert ours[name] == theirs[name] is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_order_of_lines_and_lines_that_are_there_twice_change_nothing(tmp_path: Path, seed: int) -> None:
     lines = [*LINES, *LINES[:3]]

@@ -110,6 +110,7 @@ def test_a_folder_without_the_export_is_refused_and_names_what_was_looked_for(tm
         FolderSource(tmp_path, "shopify_csv")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("amount", ["1.234,56", "1,234.56", "$20.00", "20.005", "NaN", "--5", "٢٠", "20.00 USD"])
 def test_an_amount_that_could_mean_two_things_is_set_aside_with_its_cell(tmp_path: Path, amount: str) -> None:
     folder = export(tmp_path, ORDER | {"Total": amount, "Refunded Amount": amount, "Lineitem price": amount})
@@ -155,6 +156,7 @@ def test_a_line_of_no_order_is_kept_without_a_currency(tmp_path: Path) -> None:
     assert (line["currency"], order["currency"], order["placed_at"]) == (None, None, None)
 
 
+@pytest.mark.slow
 @settings(max_examples=up_to(40), deadline=None)
 @given(st.lists(st.integers(min_value=0, max_value=10**11), min_size=1, max_size=20))
 def test_money_written_in_cents_is_read_as_those_cents(tmp_path_factory: Any, cents: list[int]) -> None:
@@ -164,6 +166,7 @@ def test_money_written_in_cents_is_read_as_those_cents(tmp_path_factory: Any, ce
     assert [row["total_amount"] for row in read(folder, "orders")] == cents
 
 
+@pytest.mark.slow
 @settings(max_examples=up_to(40), deadline=None)
 @given(
     st.lists(

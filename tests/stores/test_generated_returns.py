@@ -234,6 +234,7 @@ def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return Made(*made(tmp_path_factory.mktemp("shop"), request.param))
 
 
+@pytest.mark.slow
 def test_what_the_rules_find_is_exactly_what_was_planted(shop: Made) -> None:
     assert holding(shop.frames, shop.as_of) == pairs(shop.truth)
     late = shop.truth.planted["returns"]["return_outside_window"]
@@ -299,6 +300,7 @@ def test_what_was_bought_for_christmas_comes_back_in_january(tmp_path: Path) -> 
     assert not set(long_held) & set(truth.planted["returns"]["return_outside_window"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [*range(5), pytest.param(5, marks=pytest.mark.large)])
 def test_the_truth_is_the_truth_for_any_seed_and_size(tmp_path: Path, seed: int) -> None:
     as_of = datetime(2026, 5, 12, 14, 5, tzinfo=UTC) + timedelta(hours=31 * seed)

@@ -65,6 +65,7 @@ def pairs(truth: Truth) -> Truths:
     return set(truth.subscription_pairs.itertuples(index=False, name=None))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", moments("Easter Monday", "in the last days of the holiday season's returns"))
 def test_the_truth_is_what_a_person_would_find(tmp_path: Path, moment: datetime) -> None:
     frames, truth = made(tmp_path, moment)

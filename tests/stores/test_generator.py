@@ -184,6 +184,7 @@ def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return Made(*made(tmp_path_factory.mktemp("shop"), request.param, orders=5000))
 
 
+@pytest.mark.slow
 def test_what_the_rules_find_is_exactly_what_was_planted(shop: Made) -> None:
     assert holding(shop.frames, shop.as_of) == pairs(shop.truth)
     assert all(shop.truth.kinds[kind] for kind in (*KINDS, *WORD_KINDS)), "every kind is planted"

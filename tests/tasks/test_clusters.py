@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from tasks.clusters import clusters
 
@@ -50,6 +51,7 @@ def test_a_product_that_lately_comes_back_as_too_small_is_found_in_three_languag
     assert all(any(word in text for text in SMALL) for word in found[0].words)
 
 
+@pytest.mark.slow
 def test_where_nothing_changed_chance_is_taken_for_a_cluster_no_more_often_than_is_allowed() -> None:
     chance = np.random.default_rng(11)
     runs = 120

@@ -102,6 +102,7 @@ def test_what_the_shop_still_tells_of_them_comes_back_and_is_erased_when_asked_a
     assert erase("7", proof, "article 17").webhooks == 0, "nothing is left to do"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", range(1, 9))
 def test_an_erasure_that_is_killed_goes_on_to_the_same_end(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch, at: int

@@ -135,6 +135,7 @@ def test_a_body_that_is_too_large_is_not_read_to_its_end(post: Post) -> None:
 HEADERS = b"POST /shopify HTTP/1.1\r\nHost: a\r\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("begun", [b"", HEADERS + b"X-", HEADERS + b"Content-Length: 90\r\n\r\n{"])
 def test_a_client_that_drips_is_cut_off_and_keeps_nobody_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: bytes

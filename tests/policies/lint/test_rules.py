@@ -139,6 +139,7 @@ def shipped() -> list[Finding]:
     return lint(["fulfilment", "returns", "return_policy", "refund_policy", "holiday_extension"], today=TODAY)
 
 
+@pytest.mark.slow
 def test_of_the_shipped_policies_nothing_is_left_undecided(shipped):
     assert [one for one in shipped if one.level is Level.undecided] == []
 
