@@ -318,6 +318,7 @@ def a_run(template: Object, image: str, monkeypatch: pytest.MonkeyPatch, **varia
     return manifest
 
 
+@pytest.mark.slow
 def test_a_run_is_a_job_that_kubernetes_takes_and_is_allowed_no_more_than_others(
     server: Server, job_pool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,8 @@ from desk.deploy_pools import make_pools
 from desk.worker import POOL, work
 from flows.missed import makes_up
 
+pytestmark = pytest.mark.slow
+
 LOOKED: Counter[str] = Counter()
 NAME = uuid4().hex[:8]
 FLOW = """
@@ -90,7 +92,6 @@ def test_after_hours_without_a_worker_a_lane_looks_once(server: Server) -> None:
         assert [outcomes(client, each) for each in lanes] == [Counter(Skipped=5, Completed=1)] * 2
 
 
-@pytest.mark.slow
 def test_what_a_person_asked_for_is_not_skipped(server: Server) -> None:
     with get_client(sync_client=True) as client:
         make_pools(client)

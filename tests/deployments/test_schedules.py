@@ -36,6 +36,7 @@ def test_the_server_goes_on_making_scheduled_runs(server: Server) -> None:
     assert found, "no scheduled run appeared"
 
 
+@pytest.mark.slow
 def test_a_lane_runs_once_at_a_time_and_only_the_lane_is_scheduled(server: Server) -> None:
     deployed = {each.name.partition("/")[2] or each.name: each.id for each in deploy(settings())}
     with get_client(sync_client=True) as client:

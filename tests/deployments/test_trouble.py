@@ -217,6 +217,7 @@ def test_a_breach_is_told_once_while_it_lasts_and_again_the_next_time(server: Se
     assert [each.key for each in told(ledger, "breach:")][2].endswith(again)
 
 
+@pytest.mark.slow
 def test_a_look_that_a_contract_stopped_is_no_second_trouble(
     client: SyncPrefectClient, ledger: Ledger, lane: tuple[str, UUID]
 ) -> None:
@@ -288,6 +289,7 @@ AUTOMATION = """
 """
 
 
+@pytest.mark.slow
 def test_automations_are_what_the_file_says_and_one_that_was_switched_off_stays_off(
     client: SyncPrefectClient, tmp_path: Path
 ) -> None:

@@ -113,6 +113,7 @@ BOUNDARIES: list[tuple[int | str, str]] = [
 INSIDE_THE_ACT: list[tuple[int | str, str]] = [("move", "after"), ("call", "after")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "boundaries", [INSIDE_THE_ACT, pytest.param(BOUNDARIES, marks=pytest.mark.large)], ids=["some", "all"]
 )

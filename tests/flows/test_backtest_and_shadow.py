@@ -28,6 +28,8 @@ from tasks.backtest import backtest, facts_of, unseen, views
 from tasks.shadow import Shadowed
 from tests.flows.conftest import AS_OF, Tower, own_tower
 
+pytestmark = pytest.mark.slow
+
 HOUSE = Path(policies.__file__).parent
 EARLIER = AS_OF - timedelta(days=3)
 EVER = datetime(2020, 1, 1, tzinfo=UTC)
@@ -123,7 +125,6 @@ def test_the_version_in_force_against_itself_flips_nothing(kept: Tower) -> None:
     assert (done.flips.changed, done.flips.counterexamples) == (0, ())
 
 
-@pytest.mark.slow
 def test_a_look_at_one_order_again_is_no_look_at_the_shop(tower: Tower, tmp_path: Path) -> None:
     tower.fill(500, seed=8)
     tower.watch()
@@ -180,7 +181,6 @@ def test_evidence_that_is_not_what_was_kept_is_not_decided_again(tower: Tower) -
         backtest("fulfilment", EVER, AS_OF, None)
 
 
-@pytest.mark.slow
 def test_a_changed_promise_is_tried_on_every_return_that_was_kept(larger: Any, tmp_path: Path) -> None:
     report = larger.reports["returns"]
     shorter = tmp_path / "return_policy.yaml"
@@ -255,7 +255,6 @@ def tried(tower: Tower, report: Any) -> Shadowed:
     return Shadowed.model_validate(open_archive(tower.settings.artifacts).nouns(address))
 
 
-@pytest.mark.slow
 def test_a_version_on_trial_is_judged_and_kept_and_nothing_of_it_is_served(
     tmp_path: Path, deployed: dict[UUID, Any], on_trial: Callable[..., None]
 ) -> None:
@@ -302,7 +301,6 @@ def test_a_malformed_version_on_trial_stops_nothing_and_is_told(
     assert "could not be tried beside fulfilment@1" in caplog.text
 
 
-@pytest.mark.slow
 def test_a_version_on_trial_that_reads_what_the_lane_does_not_have_stops_nothing(
     tower: Tower, on_trial: Callable[..., None]
 ) -> None:

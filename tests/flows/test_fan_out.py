@@ -179,6 +179,7 @@ def test_no_more_than_so_many_are_looked_at_at_a_time(shops: Callable[..., Shops
     assert UNDER_WAY[1] == 2, "two side by side, and never three"
 
 
+@pytest.mark.slow
 def test_a_look_that_is_under_way_already_is_waited_for_and_its_place_is_not_taken_from_it(
     shops: Callable[..., Shops], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -331,6 +331,7 @@ def test_every_measure_on_paper_is_made_of_rows_and_none_else() -> None:
     assert set(queries) == {each.id for each in measures().measures}
 
 
+@pytest.mark.slow
 def test_what_a_shop_does_not_tell_of_is_not_measured_and_not_nought(tower: Any, tmp_path: Path) -> None:
     a_shop(tmp_path / "shop")
     for table in ("support_contacts", "inventory_levels", "disputes"):

@@ -35,6 +35,8 @@ from desk.metrics import intervals, serve_metrics_beside, serving
 from tests.flows.conftest import Tower, own_tower
 from tests.postgres import new_database
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime.now(UTC)
 Samples = dict[tuple[str, tuple[str, ...]], float]
 
@@ -213,7 +215,6 @@ def many(cases: int) -> Iterator[tuple[dict[str, Any], dict[str, Any], dict[str,
         )  # fmt: skip
 
 
-@pytest.mark.slow
 def test_ten_thousand_cases_are_counted_in_less_than_a_second(ledger: Ledger) -> None:
     rows = list(zip(*many(10_000), strict=True))
     with ledger.engine.begin() as connection:

@@ -151,6 +151,7 @@ def test_a_model_whose_process_loads_again_is_not_waited_for_nor_blamed_nor_paid
     assert ask(ledger, tower("well"), question("again")).answer == Answer(colour=Colour.red)
 
 
+@pytest.mark.slow
 def test_after_three_failures_a_model_rests_and_then_one_try_is_let_through(
     tower: Towers, ledger: Ledger, loopback: Provider
 ) -> None:
@@ -274,6 +275,7 @@ def test_a_process_that_dies_is_replaced(tower: Towers, ledger: Ledger) -> None:
     assert ask(ledger, given, question("after")).answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "stays"), [("stall", True), ("drip", False), pytest.param("flood", False, marks=pytest.mark.large)]
 )

@@ -138,6 +138,7 @@ def up(held: Held) -> Iterator[subprocess.Popen[str]]:
     process.wait()
 
 
+@pytest.mark.slow
 def test_up_says_where_to_look_and_takes_down_what_it_brought_up(
     held: Held, another_tower: Settings, up: subprocess.Popen[str]
 ) -> None:

@@ -150,6 +150,7 @@ def test_a_run_that_breaks_off_never_takes_the_worker_along(client: Any, case: t
     assert recover({deployment: flow}, settings()) == {}, "it was told as it ended; nothing was left behind"
 
 
+@pytest.mark.slow
 def test_a_woken_run_starts_within_a_second_and_a_half(client: Any, case: tuple[UUID, Any]) -> None:
     from control_tower.pause import resume
     from desk.worker import is_worked, recover, work

@@ -360,6 +360,7 @@ def test_a_ledger_that_is_locked_does_not_keep_an_acknowledgement_waiting_and_no
         assert find_ruling(desk.ledger, proposal.digest)
 
 
+@pytest.mark.slow
 def test_a_trigger_that_has_died_is_told(desk: Any, workspace: Any, emulator: ModuleType, proposal: Proposal) -> None:
     with desk.listening():
         workspace.meet("users.info", emulator.Fault(accept=True, seconds=3.2))

@@ -255,6 +255,7 @@ def test_a_crash_around_the_post_neither_repeats_nor_loses_it(
     assert (row(outbox).state, len(slack.messages)) == ("delivered", 1)
 
 
+@pytest.mark.slow
 def test_a_rate_limit_is_waited_for(
     outbox: Outbox, told: Any, emulator: ModuleType, slack: Any, channel: Connect, cases: ModuleType
 ) -> None:

@@ -243,6 +243,7 @@ def test_what_the_rules_find_is_exactly_what_was_planted(shop: Made) -> None:
     assert late or in_january
 
 
+@pytest.mark.slow
 def test_no_fair_reading_of_the_rules_and_no_clock_some_hours_out_makes_a_difference(shop: Made) -> None:
     planted = pairs(shop.truth)
     assert holding(shop.frames, shop.as_of, from_that_day) == planted
@@ -308,6 +309,7 @@ def test_the_truth_is_the_truth_for_any_seed_and_size(tmp_path: Path, seed: int)
     assert holding(frames, as_of) == pairs(truth)
 
 
+@pytest.mark.slow
 def test_the_truth_of_a_year_of_orders_is_the_truth(tmp_path: Path) -> None:
     as_of = MOMENTS["in the middle of an ordinary autumn"]
     frames, truth = made(tmp_path, as_of, orders=6000, days=365)

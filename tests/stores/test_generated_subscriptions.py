@@ -74,6 +74,7 @@ def test_the_truth_is_what_a_person_would_find(tmp_path: Path, moment: datetime)
     assert {kind for kind in SUBSCRIPTION_KINDS if not truth.planted["subscriptions"][kind]} <= {"shipment_unpaid"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [*range(5), pytest.param(5, marks=pytest.mark.large)])
 def test_the_truth_is_the_truth_for_any_seed_and_size(tmp_path: Path, seed: int) -> None:
     as_of = datetime(2026, 5, 12, 14, 5, tzinfo=UTC) + timedelta(hours=31 * seed)

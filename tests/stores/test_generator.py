@@ -190,6 +190,7 @@ def test_what_the_rules_find_is_exactly_what_was_planted(shop: Made) -> None:
     assert all(shop.truth.kinds[kind] for kind in (*KINDS, *WORD_KINDS)), "every kind is planted"
 
 
+@pytest.mark.slow
 def test_no_fair_reading_of_the_rules_and_no_clock_some_hours_out_makes_a_difference(shop: Made) -> None:
     frames, as_of, planted = shop.frames, shop.as_of, pairs(shop.truth)
     assert holding(frames, as_of, from_that_day) == planted

@@ -257,6 +257,7 @@ def everything(folder: Received) -> list[Event]:
     return sorted((event for group in folder.groups() for event in group), key=lambda event: event.file)
 
 
+@pytest.mark.slow
 def test_the_nightly_flow_does_it_and_says_so(inbox: Inbox, server: Any) -> None:
     from flows.expire_kept import expire_kept
 

@@ -265,6 +265,7 @@ def test_a_secret_that_anybody_could_guess_is_refused_and_not_said(secret: str) 
         receiver_of(Settings(webhook_secrets={"shopify": ()}))
 
 
+@pytest.mark.slow
 def test_what_a_killed_receiver_left_half_written_is_taken_away_and_was_never_seen(tmp_path: Path) -> None:
     folder = tmp_path / "in" / "shopify"
     folder.mkdir(parents=True)
