@@ -186,15 +186,29 @@ def _is_lane(flow: Flow[Any, Any]) -> bool:
 def _claim(run: UUID) -> FlowRun | None:
     """The run, if it waits still and the server gives it to us and to nobody else."""
     with get_client(sync_client=True) as client:
-        # The server lets a run that has ended begin again. Another worker may have carried it out since we polled.
-        if not (state := client.read_flow_run(run).state) or not state.is_scheduled():
+        # The server lets a run that has ended begin again. Another worker may have carried it out since we polled,
+        # and may do so between this look and our claim.
+        seen = client.read_flow_run(run)
+        if not (state := seen.state) or not state.is_scheduled():
             return None
         try:
             state = propose_state_sync(client, Pending(), flow_run_id=run)
         except (Abort, Pause):
             return None
+        if not state.is_pending():
+            return None
         # Read after the claim: the engine writes back the policy that this object carries.
-        return client.read_flow_run(run) if state.is_pending() else None
+        mine = client.read_flow_run(run)
+        return None if mine.run_count != seen.run_count and _had_ended(client, run) else mine
+
+
+def _had_ended(client: SyncPrefectClient, run: UUID) -> bool:
+    """Whether the run that was claimed just now had ended before; then it is as it was again."""
+    *_, before, _ours = sorted(client.read_flow_run_states(run), key=lambda state: state.timestamp)
+    if before.is_final():
+        again = State[Any](type=before.type, name=before.name, message=before.message)
+        client.set_flow_run_state(run, again)
+    return before.is_final()
 
 
 def _execute(flow: Flow[Any, Any], flow_run: FlowRun, silent: SettingsContext) -> None:

@@ -136,6 +136,28 @@ def test_a_run_that_another_worker_has_ended_since_the_poll_does_not_begin_again
     assert client.read_flow_run(run.id).state_name == "Completed"
 
 
+@pytest.mark.parametrize(("does", "ended"), [("nothing", "Completed"), ("fail", "Failed")])
+def test_a_run_that_another_worker_ends_between_our_look_and_our_claim_does_not_begin_again(
+    client: Any, case: tuple[UUID, Any], monkeypatch: pytest.MonkeyPatch, does: str, ended: str
+) -> None:
+    from desk import worker
+
+    deployment, flow = case
+    run = client.create_flow_run_from_deployment(deployment, parameters={"subject": f"between-{does}", "does": does}).id
+    propose = worker.propose_state_sync
+
+    def late(*given: Any, **more: Any) -> Any:
+        monkeypatch.setattr(worker, "propose_state_sync", propose)
+        assert worker.work({deployment: flow}, settings(), once=True) == 1
+        return propose(*given, **more)
+
+    monkeypatch.setattr(worker, "propose_state_sync", late)
+    assert worker._claim(run) is None
+    assert HAPPENED[f"between-{does}"] == 1
+    assert client.read_flow_run(run).state_name == ended
+    assert worker.work({deployment: flow}, settings(), once=True) == 0
+
+
 @pytest.mark.parametrize("does", ["fail", "exit"])
 def test_a_run_that_breaks_off_never_takes_the_worker_along(client: Any, case: tuple[UUID, Any], does: str) -> None:
     from desk.worker import recover, work
