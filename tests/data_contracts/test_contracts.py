@@ -146,6 +146,7 @@ def test_a_rule_that_cannot_be_asked_is_a_breach_and_not_bad_data(monkeypatch: p
     assert checked.bad_rows == 0
 
 
+@pytest.mark.slow
 def test_one_bad_row_in_a_million_is_found() -> None:
     frame = payments(1_000_000)
     frame.loc[777_777, "amount"] = 0

@@ -57,6 +57,7 @@ def broken(table: str, frame: pd.DataFrame) -> dict[str, int]:
     return {rule.name: rule.count for rule in checked.rules if rule.count}
 
 
+@pytest.mark.slow
 def test_nine_payments_are_of_nothing_or_less(olist: Path) -> None:
     raw = read(olist, "order_payments_full")
     cents = np.rint(raw["payment_value"].astype(float) * 100).astype("int64")

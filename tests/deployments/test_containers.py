@@ -107,6 +107,7 @@ def test_the_image_is_nobody_in_particular_and_holds_no_secret() -> None:
     assert said("COPY") == ["--from=build /opt/tower /opt/tower"], "only what was installed, and no sources"
 
 
+@pytest.mark.slow
 def test_the_image_has_no_ui_that_calls_home() -> None:
     """What the build deletes is where this version of Prefect has its second UI, and nothing else."""
     (removal,) = (text for text in said("RUN", 0) if text.startswith("rm "))

@@ -48,6 +48,7 @@ def test_a_lane_runs_once_at_a_time_and_only_the_lane_is_scheduled(server: Serve
     assert {case.work_pool_name, *(lane.work_pool_name for lane in lanes)} == {"tower"}
 
 
+@pytest.mark.slow
 def test_deploying_again_changes_nothing(server: Server) -> None:
     deploy(settings())
     assert [each.differs for each in deploy(settings(), check=True)] == [()] * len(deploy(settings()))

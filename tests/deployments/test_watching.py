@@ -19,6 +19,8 @@ from control_tower.ledger import Ledger
 from control_tower.metrics.collecting import registry
 from desk.command import app
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 DASHBOARD, ALERTS = ROOT / "deployments" / "grafana_dashboard.json", ROOT / "deployments" / "prometheus_alerts.yaml"
 METRIC = re.compile(r"\btower_[a-z_]+")

@@ -18,6 +18,8 @@ from tasks.dispute_evidence import FORM, about, dispute_evidence
 from tasks.disputed import disputed
 from tests.flows.conftest import data
 
+pytestmark = pytest.mark.slow
+
 FILES = {
     "cancellation_policy", "customer_communication", "customer_signature", "duplicate_charge_documentation", "receipt",
     "refund_policy", "service_documentation", "shipping_documentation", "uncategorized_file",
@@ -143,7 +145,6 @@ def test_a_dispute_of_stripe_fills_what_it_can_and_names_the_rest() -> None:
         disputed(source, None, dispute[:-1])
 
 
-@pytest.mark.slow
 def test_a_dispute_of_shopify_fills_what_its_order_tells(tmp_path: Path) -> None:
     folder = data("fixtures_shopify_api")
     for each in json.loads((folder / "disputes.json").read_text())["disputes"]:

@@ -211,6 +211,7 @@ def test_a_look_that_is_under_way_already_is_waited_for_and_its_place_is_not_tak
     assert [str(run.id) for run in one.runs(berlin)][::2] == [str(scheduled.id), found.looks[0].run_id]
 
 
+@pytest.mark.slow
 def test_nobody_waits_for_ever_where_nobody_works(shops: Callable[..., Shops], monkeypatch: pytest.MonkeyPatch) -> None:
     one = shops("berlin")
     monkeypatch.setattr("flows.fan_out.timedelta", lambda minutes: timedelta(seconds=minutes))

@@ -13,6 +13,8 @@ from flows.watch_fulfilment import watch_fulfilment
 from flows.watch_returns import watch_returns
 from tests.flows.conftest import data
 
+pytestmark = pytest.mark.slow
+
 MOMENTS = {
     "fivetran_shopify": datetime(2025, 5, 5, 15, tzinfo=UTC),
     "fivetran_shopify_gql": datetime(2025, 7, 19, 10, tzinfo=UTC),
@@ -34,7 +36,6 @@ def counts(*rows: int) -> dict[str, int]:
     return dict(zip(tables, rows, strict=True))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mapping", "rows"),
     [("fivetran_shopify", counts(8, 3, 5, 3, 5, 0)), ("fivetran_shopify_gql", counts(4, 10, 4, 10, 5, 10))],
@@ -49,7 +50,6 @@ def test_every_row_is_accepted_or_set_aside_and_what_is_absent_is_named(
     assert report.quarantined == dict.fromkeys(rows, 0) | {"shipment_events": 5 if mapping.endswith("gql") else 0}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("mapping", MOMENTS)
 def test_without_promises_and_holds_nothing_is_late_and_nothing_is_fine(tower: Any, export: Path, mapping: str) -> None:
     report = watch_fulfilment(f"folder:{export}", mapping, as_of=MOMENTS[mapping], dry_run=True)

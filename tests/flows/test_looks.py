@@ -11,8 +11,9 @@ from control_tower.errors import ContractBreach
 from control_tower.ledger.looks import looks, newest_looks
 from tests.flows.conftest import AS_OF, Tower
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_a_look_is_in_the_book_with_what_it_accepted_and_set_aside(tower: Tower) -> None:
     tower.fill(300)
     report = tower.watch()

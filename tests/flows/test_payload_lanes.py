@@ -7,9 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from flows.watch_fulfilment import watch_fulfilment
 from flows.watch_subscriptions import watch_subscriptions
 from tests.flows.conftest import data
+
+pytestmark = pytest.mark.slow
 
 
 def fetched(folder: Path) -> datetime:

@@ -11,6 +11,8 @@ import pytest
 
 from flows.watch_fulfilment import watch_fulfilment
 
+pytestmark = pytest.mark.slow
+
 EXPORTS = Path(__file__).parents[1] / "sources" / "exports"
 
 
@@ -115,7 +117,6 @@ def test_an_export_with_an_amount_that_means_two_things_stops_no_other_order(tow
     assert report.quarantined["payments"] == 1, "nobody knows what was paid for it"
 
 
-@pytest.mark.slow
 def test_a_bulk_export_of_shopify_feeds_two_lanes(tower: Any) -> None:
     from flows.watch_returns import watch_returns
 

@@ -11,6 +11,8 @@ import pytest
 
 from flows.watch_fraud import watch_fraud
 
+pytestmark = pytest.mark.slow
+
 PLACED = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
 
@@ -63,7 +65,6 @@ def test_a_dispute_makes_the_next_order_of_its_card_one_to_review(tower: Any, tm
     assert ("2002", "linked_to_dispute") in said and ("2001", "linked_to_dispute") not in said
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("one", "is_high"),
     [

@@ -172,6 +172,7 @@ def test_back_and_forth_every_row_of_before_is_what_it_was(first: str) -> None:
     ledger.engine.dispose()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", KNOWN)
 def test_from_every_revision_it_goes_on_to_today_s(first: str, to: str) -> None:
     upgrade(first)
@@ -317,6 +318,7 @@ def test_on_sqlite_a_copy_of_before_lies_beside_it(tmp_path: Path) -> None:
     assert not inspect(create_engine(f"sqlite:///{moved.copy}")).has_table("rungs")
 
 
+@pytest.mark.slow
 def test_what_is_open_while_it_is_migrated_writes_no_more(first: str) -> None:
     upgrade(first)
     ledger = Ledger(first)

@@ -167,6 +167,7 @@ def test_after_three_failures_a_model_rests_and_then_one_try_is_let_through(
     assert ask(ledger, given, question("6")).why is Why.breaker
 
 
+@pytest.mark.slow
 def test_a_question_that_was_answered_is_not_asked_again_unless_anything_in_it_changed(
     tower: Towers, ledger: Ledger, loopback: Provider
 ) -> None:

@@ -194,6 +194,7 @@ def test_asking_without_the_deployment_says_what_to_do(desk: Desk) -> None:
         open_pauses([desk.request()], "no-such-flow/at-all")
 
 
+@pytest.mark.slow
 def test_eight_or_more_are_opened_a_second(desk: Desk) -> None:
     rates = []
     for _ in range(2):  # the better of two: other programs share this machine
@@ -204,6 +205,7 @@ def test_eight_or_more_are_opened_a_second(desk: Desk) -> None:
     assert max(rates) > 8, rates
 
 
+@pytest.mark.slow
 def test_others_that_write_at_the_same_time_take_no_run_away(desk: Desk) -> None:
     """A busy SQLite fails single runs inside an answer that succeeds."""
     stop = threading.Event()

@@ -325,6 +325,7 @@ def test_none_are_planted_when_none_are_asked_for_and_some_come_back_all_the_sam
     assert 0.04 < frames["returns"].order_id.nunique() / 5000 < 0.15
 
 
+@pytest.mark.slow
 def test_many_faults_still_leave_the_truth_exact(tmp_path: Path) -> None:
     much = Rates(**(dict.fromkeys(RETURN_KINDS, 0.02) | {"repeat_returner": 0.005}))
     frames, truth = made(tmp_path, MOMENTS["a Wednesday morning"], rates=much)

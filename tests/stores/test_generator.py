@@ -230,6 +230,7 @@ def test_only_the_planted_groups_look_like_a_missed_pickup(shop: Made) -> None:
     assert all(set(pickup.orders) <= silent & stuck for pickup in truth.missed_pickups)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [*range(3), pytest.param(3, marks=pytest.mark.large)])
 def test_the_truth_is_the_truth_for_any_seed_and_size(tmp_path: Path, seed: int) -> None:
     as_of = datetime(2026, 5, 12, 14, 5, tzinfo=UTC) + timedelta(hours=31 * seed)

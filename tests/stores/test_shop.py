@@ -195,6 +195,7 @@ def test_many_clicks_at_once_never_pay_more_than_was_paid(url: str, shop: Embedd
     assert refunded(shop) == 3000
 
 
+@pytest.mark.slow
 def test_many_processes_at_once_never_pay_more_than_was_paid(url: str, shop: EmbeddedShop) -> None:
     click = (
         "import sys; from control_tower.nouns import Money\n"
