@@ -157,8 +157,9 @@ class Listener:
 
 
 def _hang_up(client: SocketModeClient) -> None:
-    """Close it at once. It closes its socket under a thread that reads from it, which takes seconds to see that."""
-    client.auto_reconnect_enabled = False
+    """Close it at once. By itself it waits for threads that read from its socket and its queue, which takes seconds."""
+    client.closed, client.auto_reconnect_enabled = True, False
+    client.message_queue.put(None)
     client.current_session_state.terminated = True
     with suppress(OSError, AttributeError):  # a client that was never connected has no socket, and can't be closed
         client.current_session.sock.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
