@@ -30,6 +30,8 @@ from flows.fan_out import fan_out
 from tasks import look_in_shop as looking
 from tasks.fanned_out import FannedOut
 
+pytestmark = pytest.mark.slow
+
 LANE = "fulfilment"
 BROKEN: set[str] = set()
 HELD: dict[str, threading.Event] = {}
@@ -140,7 +142,6 @@ def test_what_goes_wrong_in_one_shop_is_named_and_keeps_no_other_from_being_look
     assert f"{LANE} did not look at {gone}, {new}" in str(fault.value) and berlin not in str(fault.value)
 
 
-@pytest.mark.slow
 def test_every_shop_is_told_the_same_and_what_is_not_said_is_as_its_deployment_says(
     shops: Callable[..., Shops],
 ) -> None:
@@ -157,7 +158,6 @@ def test_every_shop_is_told_the_same_and_what_is_not_said_is_as_its_deployment_s
     )
 
 
-@pytest.mark.slow
 def test_no_more_than_so_many_are_looked_at_at_a_time(shops: Callable[..., Shops]) -> None:
     four = shops("a", "b", "c", "d")
     UNDER_WAY[1] = 0
@@ -179,7 +179,6 @@ def test_no_more_than_so_many_are_looked_at_at_a_time(shops: Callable[..., Shops
     assert UNDER_WAY[1] == 2, "two side by side, and never three"
 
 
-@pytest.mark.slow
 def test_a_look_that_is_under_way_already_is_waited_for_and_its_place_is_not_taken_from_it(
     shops: Callable[..., Shops], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,7 +210,6 @@ def test_a_look_that_is_under_way_already_is_waited_for_and_its_place_is_not_tak
     assert [str(run.id) for run in one.runs(berlin)][::2] == [str(scheduled.id), found.looks[0].run_id]
 
 
-@pytest.mark.slow
 def test_nobody_waits_for_ever_where_nobody_works(shops: Callable[..., Shops], monkeypatch: pytest.MonkeyPatch) -> None:
     one = shops("berlin")
     monkeypatch.setattr("flows.fan_out.timedelta", lambda minutes: timedelta(seconds=minutes))
@@ -220,7 +218,6 @@ def test_nobody_waits_for_ever_where_nobody_works(shops: Callable[..., Shops], m
     assert came_of(fault)[one.ids[0]][0] in ("Scheduled", "Late")
 
 
-@pytest.mark.slow
 def test_begun_again_it_finds_what_it_asked_for_and_asks_anew_only_where_that_ended_badly(
     shops: Callable[..., Shops],
 ) -> None:
@@ -245,7 +242,6 @@ def test_begun_again_it_finds_what_it_asked_for_and_asks_anew_only_where_that_en
     assert verify(open_archive(settings().artifacts), open_ledger(settings().ledger), str(run)).records == 8
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "fault", "said"),
     [

@@ -141,6 +141,7 @@ def test_the_review_says_whom_to_ask_for_what_is_missing(seen: Any) -> None:
         assert "- payments: avs, cvv" in brief(case)
 
 
+@pytest.mark.slow
 def test_an_approved_hold_is_placed_once_with_a_handle_of_its_own(seen: Any) -> None:
     import sqlite3
 

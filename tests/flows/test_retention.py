@@ -33,6 +33,8 @@ from tasks.authority import written_authority
 from tasks.replay import replay
 from tests.flows.conftest import Tower, own_tower
 
+pytestmark = pytest.mark.slow
+
 DAY = timedelta(days=1)
 PERIOD = retention().period("frames")
 
@@ -96,7 +98,6 @@ def test_a_file_that_somebody_took_away_is_missed_all_the_same(kept: Tower) -> N
         verify(archive, kept.ledger, run)
 
 
-@pytest.mark.slow
 def test_what_a_younger_run_needs_too_stays(kept: Tower) -> None:
     kept.watch()
     first, second = run_ages(kept.ledger)

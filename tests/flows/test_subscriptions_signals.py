@@ -12,6 +12,8 @@ import pytest
 
 from tests.flows.test_returns_signals import write
 
+pytestmark = pytest.mark.slow
+
 AS_OF = datetime(2026, 6, 1, 12, tzinfo=UTC)
 Rows = list[dict[str, Any]]
 
@@ -112,7 +114,6 @@ def test_of_several_unpaid_invoices_the_newest_attempt_speaks_and_all_are_owed(l
     assert said(findings, "two") == {"payment_failing": "yes"}
 
 
-@pytest.mark.slow
 def test_an_attempt_that_came_later_is_not_seen_and_what_it_said_is_unknown(look: Callable[..., Looked]) -> None:
     """Read today, looked at as of last week: the invoice was owed, and whether it had been refused is not on file."""
     evidence = [subscription("late")], [invoice("late", -10, attempts=3, last_attempt_at=at(-1))]
@@ -139,7 +140,6 @@ def test_without_invoices_nobody_can_say_whether_anything_failed(look: Callable[
     )
 
 
-@pytest.mark.slow
 def test_a_source_that_never_tells_of_plans_leaves_open_whether_it_is_tried_again(look: Callable[..., Looked]) -> None:
     facts, findings = look([subscription("a"), subscription("b")], [invoice("a"), invoice("b")])
     assert facts["retry_planned"].isna().all()
@@ -148,7 +148,6 @@ def test_a_source_that_never_tells_of_plans_leaves_open_whether_it_is_tried_agai
     assert told["retry_planned"].tolist() == [False, True]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("order", "here"),
     [

@@ -182,6 +182,7 @@ def test_a_question_that_was_answered_is_not_asked_again_unless_anything_in_it_c
     assert len(loopback.asked) == asked + 2
 
 
+@pytest.mark.slow
 def test_a_question_that_was_answered_badly_is_not_paid_for_twice(
     tower: Towers, ledger: Ledger, loopback: Provider
 ) -> None:

@@ -274,6 +274,7 @@ def test_a_locked_shop_leaves_it_unknown_and_the_next_run_settles_it(
     assert shop.refunds("1001") == [1200]
 
 
+@pytest.mark.slow
 @settings(max_examples=up_to(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32), redelivered=st.integers(1, 6), careless=st.booleans())
 def test_whatever_the_store_does_and_however_often_it_is_redelivered(

@@ -201,6 +201,7 @@ def test_no_fair_reading_of_the_rules_and_no_clock_some_hours_out_makes_a_differ
     assert waiting <= holding(frames, as_of - timedelta(hours=6))
 
 
+@pytest.mark.slow
 def test_healthy_orders_are_clear_of_every_boundary(shop: Made) -> None:
     facts = facts_of(shop.frames)
     faulty = {order for order, _ in pairs(shop.truth)}
