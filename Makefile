@@ -27,9 +27,9 @@ demo: setup
 	$(BIN)/tower demo
 
 test: setup
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not (browser or large or slow)"
-	@echo "left out: tests marked browser (Chromium), large (many orders, or one more of a kind) or slow (longer stories),"
-	@echo "and three in four examples of every property; make test-all runs them all"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not (browser or postgres or large or slow)"
+	@echo "left out: tests marked browser (Chromium), postgres (PostgreSQL), large (many orders, or one more of a kind) or slow"
+	@echo "(longer stories), and three in four examples of every property; make test-all runs them all"
 
 # Everything. What tests need beyond Python is found, or installed where apt-get can; what then lacks is skipped, with its reason.
 test-all: setup tools

@@ -38,6 +38,16 @@ use(settings())
 be_quick()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is run on PostgreSQL, so that it can be left out where only Python is."""
+    for item in items:
+        params = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        asked = {*getattr(item, "fixturenames", ()), *(one for one in params if isinstance(one, str))}
+        if any("postgres" in one and "://" not in one for one in asked):
+            item.add_marker(pytest.mark.postgres)
+
+
 def pytest_unconfigure() -> None:
     shutil.rmtree(HOME, ignore_errors=True)
 

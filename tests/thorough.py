@@ -1,4 +1,9 @@
-"""How many examples a property is tried on: all with `--hypothesis-profile=thorough`, a quarter of them by default."""
+"""How many examples a property is tried on, and whether they are new ones.
+
+By default a quarter of them, new ones each time. With `--hypothesis-profile=thorough`, which CI takes, all of them and
+always the same, so that what stops a change is the same for everybody. `--hypothesis-profile=exploring` takes as many
+new ones.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,8 @@ EXAMPLES = 100
 
 def be_quick() -> None:
     """Draw a quarter of the examples, unless pytest is told of another profile, which it reads after this."""
-    settings.register_profile("thorough", max_examples=EXAMPLES)
+    settings.register_profile("thorough", max_examples=EXAMPLES, derandomize=True)
+    settings.register_profile("exploring", max_examples=EXAMPLES)
     settings.register_profile("quick", max_examples=EXAMPLES // 4)
     settings.load_profile("quick")
 
