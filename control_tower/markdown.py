@@ -10,7 +10,7 @@ _MARKS = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]|!#~<>&:"})
 # What Prefect's UIs make a link of wherever it stands, also where its marks are escaped: measured in both.
 _LINKS = re.compile(r":(?=//)|(?<=www)\.|@(?=[-\w]+\.)", re.IGNORECASE)
 # What begins a list or a rule where a line begins.
-_BEGINS = re.compile(r"^(\d*)([-+=]|(?<=\d)[.)])")
+_BEGINS = re.compile(r"^(\d*)([-+.)])(?=[ -]|$)")
 
 
 def inert(text: object) -> str:
