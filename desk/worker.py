@@ -199,15 +199,16 @@ def _claim(run: UUID) -> FlowRun | None:
             return None
         # Read after the claim: the engine writes back the policy that this object carries.
         mine = client.read_flow_run(run)
-        return None if mine.run_count != seen.run_count and _had_ended(client, run) else mine
+        return None if mine.total_run_time != seen.total_run_time and _had_ended(client, mine) else mine
 
 
-def _had_ended(client: SyncPrefectClient, run: UUID) -> bool:
+def _had_ended(client: SyncPrefectClient, mine: FlowRun) -> bool:
     """Whether the run that was claimed just now had ended before; then it is as it was again."""
-    *_, before, _ours = sorted(client.read_flow_run_states(run), key=lambda state: state.timestamp)
+    others = (state for state in client.read_flow_run_states(mine.id) if state.id != mine.state_id)
+    before = max(others, key=lambda state: state.timestamp)
     if before.is_final():
         again = State[Any](type=before.type, name=before.name, message=before.message)
-        client.set_flow_run_state(run, again)
+        client.set_flow_run_state(mine.id, again)
     return before.is_final()
 
 

@@ -136,14 +136,22 @@ def test_a_run_that_another_worker_has_ended_since_the_poll_does_not_begin_again
     assert client.read_flow_run(run.id).state_name == "Completed"
 
 
-@pytest.mark.parametrize(("does", "ended"), [("nothing", "Completed"), ("fail", "Failed")])
+@pytest.mark.parametrize(
+    ("does", "ended", "resumed"),
+    [("nothing", "Completed", False), ("fail", "Failed", False), ("nothing", "Completed", True)],
+)
 def test_a_run_that_another_worker_ends_between_our_look_and_our_claim_does_not_begin_again(
-    client: Any, case: tuple[UUID, Any], monkeypatch: pytest.MonkeyPatch, does: str, ended: str
+    client: Any, case: tuple[UUID, Any], monkeypatch: pytest.MonkeyPatch, does: str, ended: str, resumed: bool
 ) -> None:
+    from control_tower.pause import resume
     from desk import worker
 
     deployment, flow = case
-    run = client.create_flow_run_from_deployment(deployment, parameters={"subject": f"between-{does}", "does": does}).id
+    subject = f"between-{does}-{resumed}"
+    if resumed:
+        resume(run := _suspended(client, deployment, subject=subject, does=does))
+    else:
+        run = client.create_flow_run_from_deployment(deployment, parameters={"subject": subject, "does": does}).id
     propose = worker.propose_state_sync
 
     def late(*given: Any, **more: Any) -> Any:
@@ -153,7 +161,7 @@ def test_a_run_that_another_worker_ends_between_our_look_and_our_claim_does_not_
 
     monkeypatch.setattr(worker, "propose_state_sync", late)
     assert worker._claim(run) is None
-    assert HAPPENED[f"between-{does}"] == 1
+    assert HAPPENED[subject] == 1
     assert client.read_flow_run(run).state_name == ended
     assert worker.work({deployment: flow}, settings(), once=True) == 0
 
