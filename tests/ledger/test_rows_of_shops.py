@@ -18,6 +18,7 @@ from control_tower.ledger.cases import (
     newest_view,
     queue,
     record_cases,
+    record_proposals,
     unopened,
     withdrawn,
 )  # fmt: skip
@@ -26,10 +27,11 @@ from control_tower.ledger.erasures import KnownBy, about, begin_erasure, orders_
 from control_tower.ledger.holds import held_runs, place_hold
 from control_tower.ledger.looks import record_look
 from control_tower.ledger.proofs import Token
-from control_tower.ledger.tables import CaseRow, EffectRow, ProposalRow
+from control_tower.ledger.rulings import rule
+from control_tower.ledger.tables import CaseRow, EffectRow, ProposalRow, VoteRow
 from control_tower.ledger.waiting import reopen, withdraw_all
 from control_tower.ledger.watermarks import orders_to_watch, shared_cases
-from control_tower.nouns import digest_of
+from control_tower.nouns import Action, Proposal, Ruling, Verdict, Vote, digest_of
 from policies.authority import authority
 from tests.ledger.books import NOW, proposal
 from tests.model.cases import a_case
@@ -193,3 +195,26 @@ def test_nobody_erases_a_customer_of_another_shop(ledger: Ledger) -> None:
         begin_erasure(
             ledger, CUSTOMER, KnownBy(), person(ledger, "bo", "rio"), authority(), "they asked", NOW, "berlin"
         )
+
+
+def test_whom_one_seconded_in_one_shop_is_in_no_day_s_limit_of_another(ledger: Ledger) -> None:
+    bo, like = person(ledger, "bo", role="approver"), proposal("9", action=Action.reship)
+    of = {shop: like.model_copy(update={"shop": shop, "source": f"shop:{shop}"}) for shop in ("berlin", "rio")}
+    with ledger.write() as session:
+        for number in range(200):
+            body = of["berlin"].model_copy(update={"order_id": f"{number}"}).model_dump(mode="json")
+            digest = digest_of(["seconded", number])
+            session.add(
+                ProposalRow(digest=digest, case_id="c", order_id="9", standing="done", opened_at=NOW, body=body)
+            )
+            session.add(VoteRow(proposal=digest, round=0, approver="bo", reason="seen", via="command", at=NOW))
+    record_proposals(ledger, [], list(of.values()), NOW)
+
+    def ruled(asked: Proposal) -> Ruling | Vote:
+        return rule(
+            ledger, asked.digest, Verdict.approve, by=bo, authority=authority(), reason="seen", via="command", now=NOW
+        )
+
+    with pytest.raises(NoAuthority, match="200 a day"):
+        ruled(of["berlin"])
+    assert ruled(of["rio"])
