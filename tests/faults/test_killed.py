@@ -30,6 +30,7 @@ from control_tower.settings import settings
 from control_tower.stores.generator import generate
 from desk.deploy import deploy
 from flows.watch_fulfilment import watch_fulfilment
+from tests.thorough import own_seed
 
 AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 LANE_STEPS = 13
@@ -122,7 +123,7 @@ def test_a_resumed_run_killed_anywhere_pays_once(
 ) -> None:
     deploy(settings())
     shop = tmp_path / "shop.db"
-    generate(shop, orders=300 * len(boundaries) + 300, seed=int(datetime.now(UTC).timestamp()), as_of=AS_OF)
+    generate(shop, orders=300 * len(boundaries) + 300, seed=own_seed(), as_of=AS_OF)
     with at_home(tmp_path, shop) as here:
         watch_fulfilment(as_of=AS_OF)
         ledger = Ledger(here["TOWER_LEDGER_URL"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ from desk.deploy import deploy
 from desk.worker import work
 from tasks.authority import written_authority
 from tasks.report import LaneReport
+from tests.thorough import own_seed
 
 AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 
@@ -68,6 +68,10 @@ class Tower:
     def fill(self, orders: int, *, seed: int = 3, as_of: datetime = AS_OF, **rest: Any) -> Truth:
         self.made = f"{orders=}, {seed=}, as_of={as_of.isoformat()}"
         return generate(self.settings.shop, orders=orders, seed=seed, as_of=as_of, **rest)
+
+    def fill_now(self, orders: int, **rest: Any) -> Truth:
+        """Up to now, and like no other: tests share one Prefect server, where the same proposal is the same run."""
+        return self.fill(orders, seed=own_seed(), as_of=datetime.now(UTC).replace(microsecond=0), **rest)
 
     def watch(self, **given: Any) -> LaneReport:
         from flows.watch_fulfilment import watch_fulfilment
@@ -145,12 +149,9 @@ def tower(tmp_path: Path, deployed: dict[UUID, Any]) -> Iterator[Tower]:
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory, deployed: dict[UUID, Any]) -> Iterator[Tower]:
-    """One tower for a file of tests: its lane has run live, and proposals of every action wait.
-
-    The shop is like no other, for tests share one Prefect server, where the same proposal is the same run.
-    """
+    """One tower for a file of tests: its lane has run live, and proposals of every action wait."""
     with own_tower(tmp_path_factory.mktemp("watched"), deployed) as mine:
-        mine.fill(2500, seed=int(time.time()), as_of=datetime.now(UTC).replace(microsecond=0))
+        mine.fill_now(2500)
         mine.watch(as_of=None)
         yield mine
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +33,7 @@ def strict(tmp_path: Path, deployed: Any, monkeypatch: pytest.MonkeyPatch) -> It
     file.write_text(written)
     monkeypatch.setenv("TOWER_AUTHORITY", str(file))
     with own_tower(tmp_path, deployed) as mine:
-        mine.fill(1500, seed=int(time.time()), as_of=datetime.now(UTC).replace(microsecond=0))
+        mine.fill_now(1500)
         mine.watch(as_of=None)
         yield mine
 

@@ -55,7 +55,7 @@ def looked(tmp_path_factory: pytest.TempPathFactory, deployed: dict[UUID, Any]) 
     """The folder of a tower whose fulfilment and fraud lanes have looked."""
     folder = tmp_path_factory.mktemp("looked")
     with own_tower(folder, deployed) as tower:
-        tower.fill(700, seed=int(datetime.now(UTC).timestamp()), as_of=datetime.now(UTC).replace(microsecond=0))
+        tower.fill_now(700)
         find_flow("fulfilment")()
         find_flow("fraud")()
         tower.ledger.engine.dispose()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -30,7 +29,7 @@ AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 def stocked(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Iterator[Any]:
     """A tower whose inventory lane has run live; the shop is like no other, as in `watched`."""
     with own_tower(tmp_path_factory.mktemp("stocked"), deployed) as mine:
-        mine.truth = mine.fill(8000, seed=int(time.time()), as_of=datetime.now(UTC).replace(microsecond=0))
+        mine.truth = mine.fill_now(8000)
         mine.report = watch_inventory()
         yield mine
 

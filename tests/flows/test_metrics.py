@@ -58,7 +58,7 @@ def now_in(ledger: str) -> Samples:
 def busy(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Iterator[Tower]:
     """A tower that looked twice, paid a refund, was told no about a reship, and doesn't know of one more refund."""
     with own_tower(tmp_path_factory.mktemp("busy"), deployed) as tower:
-        tower.fill(800, seed=int(time.time()), as_of=datetime.now(UTC).replace(microsecond=0))
+        tower.fill_now(800)
         tower.watch(as_of=None)
         tower.watch(as_of=None)
         paid, lost = tower.waiting(Action.refund)[:2]

@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -50,7 +49,7 @@ def now() -> datetime:
 
 def filled(tower: Tower) -> Tower:
     """A tower whose lane has asked; its shop is like no other."""
-    tower.fill(2500, seed=int(time.time() * 10) % 10**9, as_of=now().replace(microsecond=0))
+    tower.fill_now(2500)
     tower.watch(as_of=None)
     return tower
 

@@ -45,8 +45,7 @@ ROOT = Path(__file__).parents[2]
 def lived(tmp_path_factory: pytest.TempPathFactory, deployed: dict[UUID, Any]) -> Iterator[Tower]:
     """A tower whose every lane has looked, where a refund was paid, and that was measured."""
     with own_tower(tmp_path_factory.mktemp("lived"), deployed) as tower:
-        now = datetime.now(UTC).replace(microsecond=0)
-        tower.fill(1200, seed=int(now.timestamp()), as_of=now, days=180)
+        tower.fill_now(1200, days=180)
         for name in lanes():
             find_flow(name)()
         refund = tower.waiting(Action.refund)[0]

@@ -32,6 +32,7 @@ from policies.retention import retention
 from tasks.authority import written_authority
 from tasks.replay import replay
 from tests.flows.conftest import Tower, own_tower
+from tests.thorough import own_seed
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +45,7 @@ def looked_once(tmp_path_factory: pytest.TempPathFactory, deployed: dict[UUID, A
     """The folder of a tower that has looked once."""
     folder = tmp_path_factory.mktemp("looked-once")
     with own_tower(folder, deployed) as tower:
-        tower.fill(400, seed=int(datetime.now(UTC).timestamp()))
+        tower.fill(400, seed=own_seed())
         tower.watch()
         tower.ledger.engine.dispose()
     return folder

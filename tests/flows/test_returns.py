@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +23,7 @@ AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 def returned(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Iterator[Any]:
     """A tower whose returns lane has run live; the shop is like no other, as in `watched`."""
     with own_tower(tmp_path_factory.mktemp("returned"), deployed) as mine:
-        mine.fill(1500, seed=int(time.time()), as_of=datetime.now(UTC).replace(microsecond=0))
+        mine.fill_now(1500)
         mine.report = watch_returns()
         yield mine
 

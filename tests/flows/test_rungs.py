@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -54,7 +53,7 @@ def stand(tower: Any, rung: str) -> None:
 
 def fill(tower: Any, orders: int = 1200) -> None:
     """A shop like no other, for tests share one Prefect server, where the same proposal is the same run."""
-    tower.fill(orders, seed=time.time_ns() % 2**31, as_of=datetime.now(UTC).replace(microsecond=0))
+    tower.fill_now(orders)
 
 
 def run_of(tower: Any, proposal: Proposal) -> str:

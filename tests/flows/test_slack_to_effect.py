@@ -65,7 +65,7 @@ def message_of(slack: Any, tower: Any, proposal: Proposal) -> dict[str, Any]:
 
 
 def test_a_refund_approved_in_slack_is_paid_once_and_its_message_says_so(slack: Any, tower: Any) -> None:
-    tower.fill(600, seed=int(time.time()), as_of=datetime.now(UTC).replace(microsecond=0))
+    tower.fill_now(600)
     tower.watch(as_of=None)
     shown = str([one["blocks"] for one in slack.messages])
     refund, wrong = [one for one in tower.waiting(Action.refund) if one.digest in shown][:2]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +23,7 @@ AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 def subscribed(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Iterator[Any]:
     """A tower whose subscriptions lane has run live; the shop is like no other, as in `watched`."""
     with own_tower(tmp_path_factory.mktemp("subscribed"), deployed) as mine:
-        mine.truth = mine.fill(2000, seed=int(time.time()), as_of=datetime.now(UTC).replace(microsecond=0))
+        mine.truth = mine.fill_now(2000)
         mine.report = watch_subscriptions()
         yield mine
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,7 +30,7 @@ from tests.flows.conftest import own_tower
 def asked(tmp_path: Any, deployed: Any) -> Iterator[Any]:
     """A tower whose lane has asked; its shop is like no other."""
     with own_tower(tmp_path, deployed) as mine:
-        mine.fill(400, seed=int(time.time() * 10) % 10**9, as_of=datetime.now(UTC).replace(microsecond=0))
+        mine.fill_now(400)
         mine.watch(as_of=None)
         yield mine
 

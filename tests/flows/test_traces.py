@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +38,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Iterato
     """A tower that looked with traces on, and a refund of it that was approved and paid, hours later as it were."""
     with own_tower(tmp_path_factory.mktemp("followed"), deployed) as tower, receiving() as receiver:
         stop = export_to(receiver.url)
-        tower.fill(800, seed=int(time.time()), as_of=datetime.now(UTC).replace(microsecond=0))
+        tower.fill_now(800)
         with sqlite3.connect(sqlite_file(tower.settings.shop)) as book:
             book.execute("UPDATE support_contacts SET text = ?", (f"{WORDS} {SECRET}",))
         tower.watch(as_of=None)

@@ -30,6 +30,7 @@ from tasks.authority import authority_over
 from tasks.erase import erase
 from tests.flows.conftest import code_of
 from tests.shops.towers import BERLIN, RECIFE, TwoShops, two_shops
+from tests.thorough import own_seed
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +44,7 @@ def shops(tmp_path_factory: pytest.TempPathFactory, deployed: dict[UUID, Any]) -
     """Both were looked at twice, side by side, and what they propose waits."""
     with two_shops(tmp_path_factory.mktemp("shops"), deployed) as both:
         now = datetime.now(UTC).replace(microsecond=0)
-        both.fill(1200, seed=time.time_ns() % 2**31, as_of=now)
+        both.fill(1200, seed=own_seed(), as_of=now)
         both.unpaid_since(now - timedelta(hours=72))
         with ThreadPoolExecutor(2) as beside:
             list(beside.map(both.watch, (BERLIN, RECIFE)))

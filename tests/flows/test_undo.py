@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -29,7 +28,7 @@ pytestmark = pytest.mark.slow
 def acted(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Iterator[Any]:
     """A tower where a hold, a reship and a refund were approved and done, and bo may ask to undo."""
     with own_tower(tmp_path_factory.mktemp("acted"), deployed) as mine:
-        mine.fill(2500, seed=int(time.time()), as_of=datetime.now(UTC).replace(microsecond=0))
+        mine.fill_now(2500)
         mine.watch(as_of=None)
         mine.done = {action: approve(mine, mine.waiting(action)[0]) for action in list(Action)[:3]}
         mine.bo = enrol(mine.ledger, "bo", datetime.now(UTC)).token
