@@ -33,7 +33,7 @@ CONCURRENT = 8
 def fill_ledger(pending: int) -> list[Any]:
     """So many waiting refunds in the book, ten to a case; their proposals."""
     from control_tower.ledger import open_ledger
-    from control_tower.ledger.cases import record_proposals
+    from control_tower.ledger.proposals import record_proposals
     from control_tower.ledger.tables import CaseRow
     from control_tower.nouns import Action, Money, Proposal, digest_of
     from control_tower.settings import settings
@@ -65,7 +65,7 @@ def fill_ledger(pending: int) -> list[Any]:
 def opened(proposals: list[Any]) -> float:
     """Seconds to open a paused run for each."""
     from control_tower.ledger import open_ledger
-    from control_tower.ledger.cases import paused_as
+    from control_tower.ledger.proposals import paused_as
     from control_tower.pause import PauseRequest, open_pauses
     from control_tower.settings import settings
 
@@ -205,8 +205,8 @@ def ruled_and_acted(at_once: list[int]) -> Iterator[tuple[int, float, list[float
     """How many were ruled at once, seconds for the rulings, and from each to its effect in the embedded shop."""
     from control_tower.ledger import open_ledger
     from control_tower.ledger.approvers import enrol
-    from control_tower.ledger.cases import find_proposal, waiting_proposals
     from control_tower.ledger.proofs import Token
+    from control_tower.ledger.proposals import find_proposal, waiting_proposals
     from control_tower.ledger.rulings import rule
     from control_tower.nouns import Action, Proposal, Verdict
     from control_tower.pause import resume

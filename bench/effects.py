@@ -27,8 +27,8 @@ from places import Embedded
 from control_tower.ledger import Ledger
 from control_tower.ledger.approvers import enrol
 from control_tower.ledger.authorised import authorise
-from control_tower.ledger.cases import record_proposals
 from control_tower.ledger.proofs import Token
+from control_tower.ledger.proposals import record_proposals
 from control_tower.ledger.rulings import rule
 from control_tower.nouns import Action, EffectState, Money, Proposal, Verdict, digest_of
 from control_tower.stores.shop import EmbeddedShop

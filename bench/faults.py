@@ -45,9 +45,9 @@ from control_tower.errors import TowerError
 from control_tower.ledger import Ledger
 from control_tower.ledger.approvers import enrol
 from control_tower.ledger.authorised import authorise
-from control_tower.ledger.cases import record_proposals
 from control_tower.ledger.effects import ALARM, find_effect
 from control_tower.ledger.proofs import Token
+from control_tower.ledger.proposals import record_proposals
 from control_tower.ledger.rulings import rule
 from control_tower.ledger.tables import EventRow
 from control_tower.nouns import Action, EffectState, Money, Proposal, Verdict, digest_of

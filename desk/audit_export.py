@@ -15,13 +15,14 @@ from sqlalchemy import select, tuple_
 from sqlmodel import col
 
 from control_tower import __version__
+from control_tower.batches import batches
 from control_tower.errors import BrokenChain
 from control_tower.keeping import Address, Archive
 from control_tower.keeping.bundle import fingerprint, public_pem, signing_key, write_bundle
 from control_tower.keeping.records import Record, chain
 from control_tower.keeping.step import open_archive
 from control_tower.ledger import Ledger, open_ledger
-from control_tower.ledger.cases import Dossier, dossier
+from control_tower.ledger.dossiers import Dossier, dossier
 from control_tower.ledger.journal import JOURNAL
 from control_tower.ledger.letting_go import Gone, erased_files, gone_since, run_ages
 from control_tower.ledger.tables import RulingRow, VoteRow
@@ -103,9 +104,9 @@ def _told(ledger: Ledger, held: Dossier) -> dict[str, Any]:
         rows += [("events", str(one.id)) for one in held.events]
         journal = [
             dict(entry)
-            for start in range(0, len(rows), 200)
+            for some in batches(rows, 200)
             for entry in session.connection()
-            .execute(select(JOURNAL).where(tuple_(JOURNAL.c.of, JOURNAL.c.key).in_(rows[start : start + 200])))
+            .execute(select(JOURNAL).where(tuple_(JOURNAL.c.of, JOURNAL.c.key).in_(some)))
             .mappings()
         ]
     parts: dict[str, Sequence[Any]] = {

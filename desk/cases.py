@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from control_tower.keeping.step import open_archive
 from control_tower.ledger import open_ledger
-from control_tower.ledger.cases import Dossier, dossier, left_to_people, queue, waiting_proposals
+from control_tower.ledger.cases import queue
+from control_tower.ledger.dossiers import Dossier, dossier
 from control_tower.ledger.effects import alarms, list_effects
+from control_tower.ledger.proposals import left_to_people, waiting_proposals
 from control_tower.ledger.tables import CaseRow, ProposalRow
 from control_tower.nouns import Case, Effect, Money, Proposal
 from control_tower.settings import settings

@@ -13,7 +13,7 @@ from control_tower.keeping.records import runs, verify
 from control_tower.keeping.step import open_archive
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.approvers import enrol
-from control_tower.ledger.cases import waiting_proposals
+from control_tower.ledger.proposals import waiting_proposals
 from control_tower.nouns import Action, Proposal
 from control_tower.settings import Settings, settings
 from desk.cases import show_effects, show_queue

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from control_tower.ledger import open_ledger
-from control_tower.ledger.cases import dossier
+from control_tower.ledger.dossiers import dossier
 from control_tower.ledger.holds import place_hold, release_hold, standing_holds
 from control_tower.ledger.proofs import Token
 from control_tower.settings import settings

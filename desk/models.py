@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from control_tower.ledger import open_ledger
-from control_tower.ledger.cases import dossier
+from control_tower.ledger.dossiers import dossier
 from control_tower.model.calls import Calls
 from control_tower.settings import settings
 from desk.show import as_json, out, printable

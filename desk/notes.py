@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from control_tower.errors import NotFound, SettingError, nearest
 from control_tower.ledger import open_ledger
-from control_tower.ledger.cases import dossier
+from control_tower.ledger.dossiers import dossier
 from control_tower.settings import settings
 from desk.show import as_json, out, printable
 from policies.messages import Language, Tone

@@ -81,7 +81,7 @@ def _in_shop(names: list[str], shop: str) -> Iterator[dict[str, Any]]:
 def explain(handle: str, *, json: bool) -> None:
     """Which rule said what of a case, from which values, under which version, and what would change it."""
     from control_tower.ledger import open_ledger
-    from control_tower.ledger.cases import dossier
+    from control_tower.ledger.dossiers import dossier
     from control_tower.settings import settings
 
     case = dossier(open_ledger(settings().ledger), handle).case

@@ -10,8 +10,8 @@ from decimal import Decimal, InvalidOperation
 
 from control_tower.errors import LedgerError, TowerError
 from control_tower.ledger import Ledger, open_ledger
-from control_tower.ledger.cases import find_proposal, paused_as, waiting_proposals
 from control_tower.ledger.proofs import Token
+from control_tower.ledger.proposals import find_proposal, paused_as, waiting_proposals
 from control_tower.ledger.rulings import rule
 from control_tower.ledger.waiting import reopen as open_again
 from control_tower.nouns import Action, Money, Proposal, Ruling, Verdict, Vote

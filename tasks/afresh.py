@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from control_tower.keeping.step import step
 from control_tower.ledger import open_ledger
-from control_tower.ledger.cases import find_proposal, paused_as
+from control_tower.ledger.proposals import find_proposal, paused_as
 from control_tower.ledger.waiting import ask_again, propose_afresh
 from control_tower.nouns import Proposal
 from control_tower.pause import open_pauses

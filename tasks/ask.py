@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from control_tower.batches import batches
 from control_tower.keeping.step import step
 from control_tower.ledger import Ledger, open_ledger
-from control_tower.ledger.cases import dossier, find_proposal, paused_as, unopened, withdrawn
+from control_tower.ledger.dossiers import dossier
+from control_tower.ledger.proposals import find_proposal, paused_as, unopened, withdrawn
 from control_tower.model.briefs import Brief
 from control_tower.nouns import Case, Noun, Proposal
 from control_tower.pause import PauseRequest, open_pauses
@@ -41,8 +43,7 @@ def ask(lane: str, shop: str) -> Asked:
         (Case.model_validate(case.body), Proposal.model_validate(row.body))
         for case, row in unopened(ledger, lane, shop)
     ]
-    for start in range(0, len(waiting), 200):  # written down as we go: a killed run does not ask twice
-        batch = waiting[start : start + 200]
+    for batch in batches(waiting, 200):  # written down as we go: a killed run does not ask twice
         briefs = briefs_for(ledger, settings(), [case for case, _ in batch])
         runs = open_pauses([request(case, proposal, briefs[case.id]) for case, proposal in batch])
         paused_as(ledger, runs)

@@ -9,8 +9,10 @@ from control_tower.ledger import open_ledger
 from control_tower.ledger import rulings as book
 from control_tower.ledger.authorised import Authorised
 from control_tower.ledger.authorised import authorise as leave_to_act
-from control_tower.ledger.cases import dossier, find_proposal, note
+from control_tower.ledger.cases import note
+from control_tower.ledger.dossiers import dossier
 from control_tower.ledger.proofs import Code
+from control_tower.ledger.proposals import find_proposal
 from control_tower.markdown import inert
 from control_tower.nouns import Proposal, Ruling, Verdict, Vote
 from control_tower.pause import answer, pause_again

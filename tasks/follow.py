@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from control_tower.errors import NotFound
 from control_tower.ledger import open_ledger
-from control_tower.ledger.cases import find_proposal
+from control_tower.ledger.proposals import find_proposal
 from control_tower.nouns import Proposal
 from control_tower.settings import settings
 from control_tower.traces import tell, tracing

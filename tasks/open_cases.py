@@ -13,7 +13,8 @@ import policies
 from control_tower.keeping import Kept, Nouns
 from control_tower.keeping.step import open_archive, step
 from control_tower.ledger import Ledger, open_ledger
-from control_tower.ledger.cases import newest_view, record_cases, record_proposals
+from control_tower.ledger.cases import newest_view, record_cases
+from control_tower.ledger.proposals import record_proposals
 from control_tower.ledger.watermarks import shared_cases
 from control_tower.nouns import (
     Action,

@@ -17,9 +17,9 @@ from control_tower.keeping.beyond import beyond
 from control_tower.keeping.records import Record
 from control_tower.keeping.step import open_archive
 from control_tower.ledger import Ledger, open_ledger
-from control_tower.ledger.cases import waiting_proposals
 from control_tower.ledger.effects import found_done
 from control_tower.ledger.proofs import Proof
+from control_tower.ledger.proposals import waiting_proposals
 from control_tower.ledger.restorations import accept as answer_for
 from control_tower.ledger.restorations import answered_for
 from control_tower.nouns import Noun, Proposal

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from control_tower.errors import OutcomeUnknown
 from control_tower.keeping.step import step
 from control_tower.ledger import open_ledger
-from control_tower.ledger.cases import find_proposal, note, settle_proposal
+from control_tower.ledger.cases import note
+from control_tower.ledger.proposals import find_proposal, settle_proposal
 from control_tower.ledger.rulings import find_ruling
 from control_tower.nouns import Effect, EffectState, Proposal
 from control_tower.settings import settings

@@ -8,8 +8,8 @@ from control_tower.caps import NONE, Caps
 from control_tower.errors import PolicyError, SettingError, SourceError, StoreError
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.caps import watch_lanes
-from control_tower.ledger.cases import find_proposal, settle_proposal
 from control_tower.ledger.effects import alarms, open_effects, shops_of_effects
+from control_tower.ledger.proposals import find_proposal, settle_proposal
 from control_tower.nouns import Effect, EffectState, Noun, Proposal
 from control_tower.settings import Settings, settings
 from control_tower.shops import shops_of

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from control_tower.keeping.step import step
 from control_tower.ledger import open_ledger
-from control_tower.ledger.cases import paused_as, withdrawn
+from control_tower.ledger.proposals import paused_as, withdrawn
 from control_tower.ledger.waiting import withdraw_all
 from control_tower.pause.calling_off import call_off
 from control_tower.settings import settings

@@ -14,11 +14,12 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from uuid import UUID
 
+from control_tower.batches import batches
 from control_tower.errors import PolicyError
 from control_tower.keeping.step import step
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.approvers import holders
-from control_tower.ledger.cases import find_proposal, paused_as
+from control_tower.ledger.proposals import find_proposal, paused_as
 from control_tower.ledger.tables import ProposalRow
 from control_tower.ledger.waiting import escalate, expire, named_shops, remind, those_that_wait
 from control_tower.nouns import Noun, Proposal
@@ -213,8 +214,8 @@ def _ask_again(ledger: Ledger, waiting: list[ProposalRow]) -> list[str]:
     """Open the run of every proposal that waits and whose run has ended, or is gone."""
     runs = {UUID(row.flow_run_id): row.digest for row in waiting if row.flow_run_id}
     lost = [runs[run] for run in ended_among(list(runs))]
-    for start in range(0, len(lost), 100):
-        paused_as(ledger, open_pauses([request_for(ledger, digest) for digest in lost[start : start + 100]]))
+    for some in batches(lost, 100):
+        paused_as(ledger, open_pauses([request_for(ledger, digest) for digest in some]))
     return lost
 
 

@@ -12,8 +12,10 @@ from control_tower.errors import ContractBreach
 from control_tower.keeping.step import flow_run_id, open_archive, step
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.caps import open_breakers
-from control_tower.ledger.cases import Dossier, dossiers, find_proposal, queue
+from control_tower.ledger.cases import queue
+from control_tower.ledger.dossiers import Dossier, dossiers
 from control_tower.ledger.looks import first_of_breach, record_look
+from control_tower.ledger.proposals import find_proposal
 from control_tower.ledger.tables import BreakerRow
 from control_tower.nouns import Noun, Proposal
 from control_tower.settings import Settings, settings

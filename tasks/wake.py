@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from control_tower.errors import NotFound
 from control_tower.ledger import Ledger
-from control_tower.ledger.cases import approved_and_unsettled, find_proposal, paused_as
+from control_tower.ledger.proposals import approved_and_unsettled, find_proposal, paused_as
 from control_tower.pause import Wake, open_pauses, resume
 from tasks.ask import request_for
 

@@ -25,7 +25,7 @@ import pyotp
 from control_tower.errors import TowerError
 from control_tower.ledger import open_ledger
 from control_tower.ledger.approvers import Credentials, enrol
-from control_tower.ledger.cases import find_proposal, waiting_proposals
+from control_tower.ledger.proposals import find_proposal, waiting_proposals
 from control_tower.ledger.slack_users import SlackUser, enrol_slack_user
 from control_tower.nouns import Proposal
 from control_tower.settings import settings

@@ -37,6 +37,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 from sqlmodel import Field, SQLModel
 
+from control_tower.batches import batches
 from control_tower.ledger.moments import Moment
 from control_tower.ledger.sealed import journal_key
 from control_tower.nouns import canonical
@@ -225,10 +226,9 @@ def _digests(
 ) -> Iterator[tuple[str, str]]:
     """Key and digest of rows as they are; of all of them where no keys are given."""
     named = list(table.primary_key.columns)
-    for start in range(0, len(keys) if keys is not None else 1, BATCH):
+    for batch in [None] if keys is None else batches(keys, BATCH):
         query = select(table)
-        if keys is not None:
-            batch = keys[start : start + BATCH]
+        if batch is not None:
             one = [key[0] for key in batch]
             query = query.where(named[0].in_(one) if len(named) == 1 else tuple_(*named).in_(batch))
         for row in _read(connection, query, named):

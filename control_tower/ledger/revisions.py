@@ -23,9 +23,11 @@ _REVISION = select(_version.c.version_num)
 def revision_of(connection: Connection) -> str | None:
     """The revision that a ledger is marked with; empty where it has none, None where there is no ledger."""
     there = inspect(connection)
+    # In this order: another may make the ledger between the two looks, and then its mark is seen.
+    made = there.has_table("cases")
     if there.has_table(VERSION_TABLE) and (found := connection.execute(_REVISION).scalar()):
         return str(found)
-    return UNMARKED if there.has_table("cases") else None
+    return UNMARKED if made else None
 
 
 def make_ready(engine: Engine) -> None:

@@ -13,6 +13,7 @@ from pydantic import Field
 from sqlalchemy import delete, insert, select
 from sqlmodel import col
 
+from control_tower.batches import batches
 from control_tower.ledger import Ledger
 from control_tower.model.tables import BriefRow
 from control_tower.nouns import Noun
@@ -64,8 +65,7 @@ class Briefs:
         """The newest brief of each case that has one."""
         found: dict[str, Brief] = {}
         with self.ledger.read() as session:
-            for start in range(0, len(cases), BATCH):
-                batch = cases[start : start + BATCH]
+            for batch in batches(cases, BATCH):
                 rows = session.scalars(select(BriefRow).where(col(BriefRow.case_id).in_(batch)))
                 found |= {row.case_id: Brief.model_validate(row.body) for row in rows}
         return found

@@ -16,6 +16,7 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Scheduled
 from prefect.utilities.asyncutils import run_coro_as_sync
 
+from control_tower.batches import batches
 from control_tower.errors import ServerError
 from control_tower.pause.form import PATIENCE, form_rows, suspended
 from control_tower.traces import place
@@ -86,8 +87,7 @@ async def _open_all(
             deployed = (await client.read_deployment_by_name(deployment)).id
         except ObjectNotFound as fault:
             raise ServerError(f"{deployment} is not deployed", remedy="run `tower deploy`") from fault
-        for start in range(0, len(requests), BATCH):
-            batch = requests[start : start + BATCH]
+        for batch in batches(requests, BATCH):
             runs = await _create(client, deployed, batch, timeout, labels)
             await _furnish_all(client, batch, runs)
             await _revive_ended(client, runs)

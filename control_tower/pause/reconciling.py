@@ -17,6 +17,8 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
 
+from control_tower.batches import batches
+
 FLOW = "resolve-case"
 PAGE = 200
 
@@ -25,9 +27,9 @@ def ended_among(runs: Sequence[UUID]) -> list[UUID]:
     """Those of these runs that have ended, or that Prefect does not know, in their order."""
     alive: set[UUID] = set()
     with get_client(sync_client=True) as client:
-        for start in range(0, len(runs), PAGE):
-            some = list(runs[start : start + PAGE])
-            found = client.read_flow_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=some)), limit=PAGE)
+        for some in batches(runs, PAGE):
+            these = FlowRunFilter(id=FlowRunFilterId(any_=list(some)))
+            found = client.read_flow_runs(flow_run_filter=these, limit=PAGE)
             alive |= {run.id for run in found if run.state and not run.state.is_final()}
     return [run for run in runs if run not in alive]
 

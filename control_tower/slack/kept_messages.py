@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import insert, select
 from sqlmodel import col
 
+from control_tower.batches import batches
 from control_tower.keeping.archive import Archive
 from control_tower.keeping.kept import NOUN, Address
 from control_tower.ledger.database import Ledger
@@ -63,9 +64,7 @@ def messages_said(ledger: Ledger) -> Iterator[Said]:
 def _newest(ledger: Ledger, subjects: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     with ledger.read() as session:
-        for start in range(0, len(subjects), BATCH):
-            query = select(EventRow).where(
-                col(EventRow.subject).in_(subjects[start : start + BATCH]), col(EventRow.what) == SAID
-            )
+        for some in batches(subjects, BATCH):
+            query = select(EventRow).where(col(EventRow.subject).in_(some), col(EventRow.what) == SAID)
             found |= {row.subject: row.detail for row in session.scalars(query.order_by(col(EventRow.id)))}
     return found

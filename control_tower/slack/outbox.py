@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import SQLModel
 
+from control_tower.batches import batches
 from control_tower.slack.channel import Carried, SlackChannel, SlackTrouble
 from control_tower.slack.client import Console
 from control_tower.slack.parts import Message
@@ -70,15 +71,14 @@ class Outbox:
         rows = sorted((_row(one, place, now) for place, one in enumerate(latest.values())), key=itemgetter("key"))
         changed = 0
         with Session(self.engine) as session, session.begin():
-            for start in range(0, len(rows), BATCH):
-                batch = rows[start : start + BATCH]
+            for batch in batches(rows, BATCH):
                 changed += len(session.execute(self._upsert(batch)).all())
                 # What says nothing new is up to date all the same.
                 keys = [row["key"] for row in batch]
                 session.execute(update(OUTBOX).where(column.key.in_(keys)).values(updated_at=now))
         return changed
 
-    def _upsert(self, rows: list[dict[str, Any]]) -> ReturningInsert[tuple[str]]:
+    def _upsert(self, rows: Sequence[dict[str, Any]]) -> ReturningInsert[tuple[str]]:
         insert = postgresql.insert if self.engine.dialect.name == "postgresql" else sqlite.insert
         new = insert(OUTBOX).values(rows)
         said: dict[str, Any] = {name: new.excluded[name] for name in ("revision", "text", "blocks", "updated_at")}
@@ -221,8 +221,8 @@ class Outbox:
 
     def _unshow(self, keys: Sequence[str], error: str) -> None:
         with Session(self.engine) as session, session.begin():
-            for start in range(0, len(keys), BATCH):
-                these = and_(column.key.in_(keys[start : start + BATCH]), column.state == "console")
+            for some in batches(keys, BATCH):
+                these = and_(column.key.in_(some), column.state == "console")
                 session.execute(update(OUTBOX).where(these).values(state="pending", last_error=error))
 
     def _left(self) -> int:

@@ -10,7 +10,8 @@ from typing import TypeVar
 
 from control_tower.keeping.step import open_archive
 from control_tower.ledger import Ledger
-from control_tower.ledger.cases import approved, dossiers, find_proposal
+from control_tower.ledger.dossiers import dossiers
+from control_tower.ledger.proposals import approved, find_proposal
 from control_tower.nouns import Proposal
 from control_tower.settings import settings
 from control_tower.slack.channel import SlackChannel

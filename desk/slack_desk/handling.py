@@ -10,7 +10,8 @@ from typing import Any
 from control_tower.authority import must_answer_for
 from control_tower.errors import AlreadyRuled, LedgerError, NotFound, NotProved, TowerError
 from control_tower.ledger import Ledger
-from control_tower.ledger.cases import dossier, find_proposal
+from control_tower.ledger.dossiers import dossier
+from control_tower.ledger.proposals import find_proposal
 from control_tower.nouns import Case, Proposal, Verdict, Vote
 from control_tower.slack.channel import SlackChannel, SlackTrouble
 from control_tower.slack.clicker import prove_member

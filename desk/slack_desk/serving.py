@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from control_tower.errors import SettingError
 from control_tower.ledger import open_ledger
-from control_tower.ledger.cases import find_proposal
+from control_tower.ledger.proposals import find_proposal
 from control_tower.server import running_server
 from control_tower.settings import Settings, settings
 from control_tower.slack.channel import SlackChannel, SlackTrouble

@@ -17,8 +17,8 @@ import pytest
 
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.approvers import Credentials, enrol
-from control_tower.ledger.cases import find_proposal, waiting_proposals
 from control_tower.ledger.effects import list_effects
+from control_tower.ledger.proposals import find_proposal, waiting_proposals
 from control_tower.markdown import inert
 from control_tower.nouns import Action, EffectState, Proposal
 from control_tower.server import Server

@@ -23,8 +23,8 @@ import policies
 import tasks.act as acting
 from control_tower.keeping import step as keeping
 from control_tower.ledger import open_ledger
-from control_tower.ledger.cases import find_proposal
 from control_tower.ledger.proofs import Token
+from control_tower.ledger.proposals import find_proposal
 from control_tower.ledger.rulings import rule
 from control_tower.nouns import Verdict
 from control_tower.pause import resume

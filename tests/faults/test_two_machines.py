@@ -19,8 +19,8 @@ from control_tower.keeping.archive import Archive
 from control_tower.keeping.records import runs, verify
 from control_tower.ledger import Ledger
 from control_tower.ledger.approvers import enrol
-from control_tower.ledger.cases import find_proposal, waiting_proposals
 from control_tower.ledger.effects import find_effect
+from control_tower.ledger.proposals import find_proposal, waiting_proposals
 from control_tower.nouns import Action, EffectState, Proposal
 from control_tower.pause.left_behind import CASE, start_again_what_is_left_behind
 from control_tower.server import use

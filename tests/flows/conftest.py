@@ -20,8 +20,8 @@ from control_tower.keeping.records import Record, chain
 from control_tower.keeping.step import open_archive
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.approvers import Credentials, enrol
-from control_tower.ledger.cases import waiting_proposals
 from control_tower.ledger.proofs import Token
+from control_tower.ledger.proposals import waiting_proposals
 from control_tower.ledger.rulings import rule
 from control_tower.nouns import Action, Proposal, Ruling, Verdict
 from control_tower.server import Server

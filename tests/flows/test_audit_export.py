@@ -15,7 +15,7 @@ import pytest
 
 from control_tower.keeping.kept import NOUN
 from control_tower.keeping.step import open_archive
-from control_tower.ledger.cases import find_proposal
+from control_tower.ledger.proposals import find_proposal
 from control_tower.nouns import Action
 from control_tower.pause import resume
 from control_tower.stores.shop import sqlite_file

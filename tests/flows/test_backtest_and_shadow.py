@@ -18,7 +18,8 @@ from sqlalchemy import select
 import policies
 from control_tower.errors import BrokenChain, NotFound, PolicyError, SettingError
 from control_tower.keeping.step import open_archive
-from control_tower.ledger.cases import queue, waiting_proposals
+from control_tower.ledger.cases import queue
+from control_tower.ledger.proposals import waiting_proposals
 from control_tower.nouns import Action
 from control_tower.slack.tables import OutboxMessage
 from desk.policy_backtest import backtest as show_backtest

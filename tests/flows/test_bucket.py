@@ -11,7 +11,7 @@ import pytest
 from control_tower.errors import BrokenChain
 from control_tower.keeping.records import runs, verify
 from control_tower.keeping.step import open_archive
-from control_tower.ledger.cases import find_proposal
+from control_tower.ledger.proposals import find_proposal
 from control_tower.nouns import Action
 from control_tower.pause import resume
 from control_tower.settings import settings

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import select
 
 from control_tower.ledger.approvers import enrol
-from control_tower.ledger.cases import find_proposal
 from control_tower.ledger.effects import find_effect
+from control_tower.ledger.proposals import find_proposal
 from control_tower.nouns import Action, EffectState, Proposal
 from control_tower.pause import resume
 from control_tower.slack.tables import OutboxMessage

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from control_tower.errors import PolicyError
-from control_tower.ledger.cases import dossier, queue
+from control_tower.ledger.cases import queue
+from control_tower.ledger.dossiers import dossier
 from control_tower.stores.shop import sqlite_file
 from policies.meanings import meanings
 from tasks.brief import brief

@@ -27,12 +27,13 @@ from control_tower.keeping.records import chain, runs, verify
 from control_tower.keeping.step import open_archive
 from control_tower.keeping.striking import STRUCK, Person
 from control_tower.ledger.approvers import enrol
-from control_tower.ledger.cases import queue, waiting_proposals
+from control_tower.ledger.cases import queue
 from control_tower.ledger.erasures import code_of
 from control_tower.ledger.holds import place_hold
 from control_tower.ledger.journal import faults
 from control_tower.ledger.letting_go import erased_files
 from control_tower.ledger.proofs import Token
+from control_tower.ledger.proposals import waiting_proposals
 from control_tower.ledger.tables import CaseRow, ErasureRow, ProposalRow
 from control_tower.nouns import Case
 from control_tower.pause.forgetting import forget_runs

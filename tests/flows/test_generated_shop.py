@@ -13,7 +13,8 @@ from sqlalchemy import select
 
 from control_tower.keeping.records import verify
 from control_tower.keeping.step import open_archive
-from control_tower.ledger.cases import queue, waiting_proposals
+from control_tower.ledger.cases import queue
+from control_tower.ledger.proposals import waiting_proposals
 from control_tower.slack.tables import OutboxMessage
 from control_tower.slack.untold import untold
 from control_tower.stores.generator import Truth

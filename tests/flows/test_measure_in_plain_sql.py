@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import select
 
-from control_tower.ledger.cases import find_proposal
+from control_tower.ledger.proposals import find_proposal
 from control_tower.nouns import Action, Verdict
 from control_tower.pause import resume
 from control_tower.slack.tables import OutboxMessage

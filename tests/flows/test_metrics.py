@@ -23,8 +23,8 @@ from sqlmodel import col
 
 from control_tower.errors import SettingError
 from control_tower.ledger import Ledger
-from control_tower.ledger.cases import find_proposal
 from control_tower.ledger.looks import record_look
+from control_tower.ledger.proposals import find_proposal
 from control_tower.ledger.tables import BreakerRow, CaseRow, EffectRow, LookRow, ProposalRow
 from control_tower.metrics.collecting import registry
 from control_tower.nouns import Action, Verdict

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from control_tower.ledger.cases import dossiers, queue, waiting_proposals
+from control_tower.ledger.cases import queue
+from control_tower.ledger.dossiers import dossiers
+from control_tower.ledger.proposals import waiting_proposals
 from control_tower.model.briefs import Briefs
 from control_tower.model.calls import Calls
 from control_tower.settings import settings

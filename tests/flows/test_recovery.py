@@ -24,9 +24,9 @@ from sqlalchemy import create_engine, make_url, select, text
 from control_tower.errors import BrokenChain, NoAuthority, NotProved
 from control_tower.ledger import open_ledger
 from control_tower.ledger.approvers import enrol
-from control_tower.ledger.cases import find_proposal, waiting_proposals
 from control_tower.ledger.effects import find_effect
 from control_tower.ledger.proofs import Token
+from control_tower.ledger.proposals import find_proposal, waiting_proposals
 from control_tower.ledger.rulings import find_ruling
 from control_tower.nouns import Action, EffectState, Proposal, Verdict
 from control_tower.server import running_server, use

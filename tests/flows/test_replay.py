@@ -22,8 +22,8 @@ from control_tower.keeping.checkouts import unpack_code
 from control_tower.keeping.code import ROOMS, code_version
 from control_tower.keeping.records import find_run, runs
 from control_tower.keeping.step import STEPS, Step, open_archive
-from control_tower.ledger.cases import find_proposal
 from control_tower.ledger.journal import entries
+from control_tower.ledger.proposals import find_proposal
 from control_tower.nouns import Action
 from control_tower.pause import resume
 from desk import replay as desk_replay

@@ -10,7 +10,9 @@ import pytest
 
 from control_tower.keeping.records import verify
 from control_tower.keeping.step import open_archive
-from control_tower.ledger.cases import dossier, find_proposal, queue
+from control_tower.ledger.cases import queue
+from control_tower.ledger.dossiers import dossier
+from control_tower.ledger.proposals import find_proposal
 from control_tower.nouns import Action
 from control_tower.pause import resume
 from flows.watch_returns import watch_returns

@@ -17,8 +17,9 @@ from sqlalchemy import select
 
 from control_tower.errors import AlreadyRuled
 from control_tower.ledger.approvers import enrol, revoke
-from control_tower.ledger.cases import dossier, find_proposal
+from control_tower.ledger.dossiers import dossier
 from control_tower.ledger.effects import find_effect
+from control_tower.ledger.proposals import find_proposal
 from control_tower.nouns import Action, EffectState, Proposal, Verdict
 from control_tower.pause import resume
 from control_tower.slack.tables import OutboxMessage

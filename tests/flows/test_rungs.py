@@ -19,9 +19,10 @@ from control_tower.keeping.step import open_archive
 from control_tower.ledger import Ledger
 from control_tower.ledger.approvers import enrol
 from control_tower.ledger.authorised import authorise
-from control_tower.ledger.cases import find_proposal, queue
+from control_tower.ledger.cases import queue
 from control_tower.ledger.effects import find_effect, intend, move
 from control_tower.ledger.looks import looks
+from control_tower.ledger.proposals import find_proposal
 from control_tower.ledger.rulings import find_ruling
 from control_tower.ledger.rungs import fall, newest_rung
 from control_tower.nouns import Action, EffectState, Proposal

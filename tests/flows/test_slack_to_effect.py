@@ -16,8 +16,8 @@ import pytest
 from prefect.client.orchestration import get_client
 
 from control_tower.ledger.approvers import enrol
-from control_tower.ledger.cases import find_proposal
 from control_tower.ledger.effects import find_effect
+from control_tower.ledger.proposals import find_proposal
 from control_tower.ledger.rulings import find_ruling
 from control_tower.ledger.slack_users import SlackUser, enrol_slack_user
 from control_tower.nouns import Action, EffectState, Proposal

@@ -15,8 +15,8 @@ from sqlalchemy import select
 
 from control_tower.errors import AlreadyRuled, LedgerError, NotProved
 from control_tower.ledger.approvers import enrol
-from control_tower.ledger.cases import find_proposal, settle_proposal
 from control_tower.ledger.proofs import Token
+from control_tower.ledger.proposals import find_proposal, settle_proposal
 from control_tower.ledger.tables import EventRow
 from control_tower.ledger.waiting import reopen
 from control_tower.nouns import Action, Proposal

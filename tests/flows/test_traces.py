@@ -17,7 +17,7 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 
 from control_tower.keeping.step import code_version, step
-from control_tower.ledger.cases import find_proposal
+from control_tower.ledger.proposals import find_proposal
 from control_tower.nouns import Action, Proposal
 from control_tower.pause import resume
 from control_tower.stores.shop import sqlite_file

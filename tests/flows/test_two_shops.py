@@ -19,9 +19,11 @@ from sqlalchemy import select
 from control_tower.errors import NoAuthority
 from control_tower.keeping.step import open_archive
 from control_tower.ledger.approvers import enrol
-from control_tower.ledger.cases import dossier, find_proposal, queue
+from control_tower.ledger.cases import queue
+from control_tower.ledger.dossiers import dossier
 from control_tower.ledger.effects import find_effect, list_effects
 from control_tower.ledger.proofs import Token
+from control_tower.ledger.proposals import find_proposal
 from control_tower.ledger.rulings import find_ruling, rule
 from control_tower.nouns import Action, Case, Proposal, Ruling, Verdict
 from control_tower.slack.tables import OutboxMessage

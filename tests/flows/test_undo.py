@@ -11,9 +11,9 @@ from sqlalchemy import select
 
 from control_tower.errors import LedgerError, NoAuthority, NotProved
 from control_tower.ledger.approvers import enrol
-from control_tower.ledger.cases import find_proposal
 from control_tower.ledger.effects import find_effect
 from control_tower.ledger.proofs import Token
+from control_tower.ledger.proposals import find_proposal
 from control_tower.ledger.tables import EventRow
 from control_tower.ledger.undo import propose_undo
 from control_tower.nouns import Action, EffectState, Proposal

@@ -9,8 +9,8 @@ from control_tower.errors import LedgerError
 from control_tower.ledger import Ledger
 from control_tower.ledger.approvers import enrol
 from control_tower.ledger.authorised import Authorised, authorise
-from control_tower.ledger.cases import record_proposals
 from control_tower.ledger.proofs import Token
+from control_tower.ledger.proposals import record_proposals
 from control_tower.ledger.rulings import rule
 from control_tower.nouns import Action, Money, Proposal, Verdict, digest_of
 from policies.authority import authority

@@ -17,8 +17,10 @@ from control_tower.errors import AlreadyRuled, AuthorityLost, LedgerError, NoAut
 from control_tower.ledger import Ledger
 from control_tower.ledger.approvers import Credentials, enrol, revoke, rotate
 from control_tower.ledger.authorised import authorise
-from control_tower.ledger.cases import dossier, find_proposal, record_cases, record_proposals
+from control_tower.ledger.cases import record_cases
+from control_tower.ledger.dossiers import dossier
 from control_tower.ledger.proofs import REST, WRONG_CODES, Code, Proof, Token
+from control_tower.ledger.proposals import find_proposal, record_proposals
 from control_tower.ledger.rulings import rule
 from control_tower.ledger.tables import ApproverRow, EventRow, ProposalRow
 from control_tower.ledger.waiting import ask_again

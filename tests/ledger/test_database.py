@@ -9,11 +9,11 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, event, text
 
 from control_tower.errors import LedgerError
 from control_tower.ledger import Ledger
-from control_tower.ledger.revisions import HEAD, KNOWN
+from control_tower.ledger.revisions import HEAD, KNOWN, revision_of
 from desk.command import main
 
 FIRST = (Path(__file__).parent / "first_release.sql").read_text()
@@ -90,6 +90,17 @@ def test_a_revision_that_there_never_was_is_refused_with_the_nearest(
 ) -> None:
     code, said = tower(capsys, "ledger", "downgrade", "001")
     assert code == 2 and "there is no revision '001'" in said and "0001" in said
+
+
+def test_a_ledger_that_another_makes_while_we_look_is_not_taken_for_an_old_one(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    looking = create_engine(url)
+
+    with looking.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        # After the first statement of our look.
+        event.listen(looking, "after_cursor_execute", lambda *_: Ledger(url).engine.dispose(), once=True)
+        assert revision_of(connection) in (None, HEAD)
+    looking.dispose()
 
 
 def test_of_many_that_open_a_new_ledger_together_each_finds_it(tmp_path: Path) -> None:

@@ -13,20 +13,13 @@ from control_tower.errors import LedgerError, NoAuthority
 from control_tower.ledger import Ledger
 from control_tower.ledger.approvers import enrol
 from control_tower.ledger.caps import open_breakers, trip_by_hand, watch_lanes
-from control_tower.ledger.cases import (
-    approved_and_unsettled,
-    newest_view,
-    queue,
-    record_cases,
-    record_proposals,
-    unopened,
-    withdrawn,
-)  # fmt: skip
+from control_tower.ledger.cases import newest_view, queue, record_cases
 from control_tower.ledger.effects import list_effects
 from control_tower.ledger.erasures import KnownBy, about, begin_erasure, orders_of
 from control_tower.ledger.holds import held_runs, place_hold
 from control_tower.ledger.looks import record_look
 from control_tower.ledger.proofs import Token
+from control_tower.ledger.proposals import approved_and_unsettled, record_proposals, unopened, withdrawn  # fmt: skip
 from control_tower.ledger.rulings import rule
 from control_tower.ledger.tables import CaseRow, EffectRow, ProposalRow, VoteRow
 from control_tower.ledger.waiting import reopen, withdraw_all

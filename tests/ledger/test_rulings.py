@@ -12,8 +12,8 @@ from control_tower.errors import AlreadyRuled, LedgerError, NoAuthority, NotFoun
 from control_tower.ledger import Ledger
 from control_tower.ledger.approvers import enrol, revoke
 from control_tower.ledger.authorised import Authorised, authorise
-from control_tower.ledger.cases import find_proposal, record_proposals
 from control_tower.ledger.proofs import Token, proved
+from control_tower.ledger.proposals import find_proposal, record_proposals
 from control_tower.ledger.rulings import rule
 from control_tower.ledger.tables import ProposalRow
 from control_tower.nouns import Action, Money, Proposal, Ruling, Verdict, digest_of

@@ -15,10 +15,10 @@ from control_tower.errors import LedgerError, NoAuthority, NotProved
 from control_tower.ledger import Ledger
 from control_tower.ledger.approvers import enrol
 from control_tower.ledger.authorised import Authorised, authorise
-from control_tower.ledger.cases import record_proposals
 from control_tower.ledger.journal import faults
 from control_tower.ledger.lane_records import lane_record
 from control_tower.ledger.proofs import Token
+from control_tower.ledger.proposals import record_proposals
 from control_tower.ledger.rungs import demote, fall, newest_rung, promote
 from control_tower.nouns import Action
 from policies.authority import authority

@@ -15,11 +15,11 @@ from control_tower.ledger import Ledger
 from control_tower.ledger.approvers import answer_for, enrol
 from control_tower.ledger.authorised import Authorised, authorise
 from control_tower.ledger.caps import close_breaker, open_breakers, trip_by_hand, watch_lanes
-from control_tower.ledger.cases import record_proposals
 from control_tower.ledger.effects import intend, move
 from control_tower.ledger.lane_records import lane_record
 from control_tower.ledger.looks import record_look
 from control_tower.ledger.proofs import Token
+from control_tower.ledger.proposals import record_proposals
 from control_tower.ledger.rulings import rule
 from control_tower.ledger.rungs import demote, fall, newest_rung, promote
 from control_tower.ledger.turns import turn

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 
 import data_contracts
 from control_tower.ledger.approvers import enrol
-from control_tower.ledger.cases import find_proposal
 from control_tower.ledger.effects import find_effect
 from control_tower.ledger.proofs import Token
+from control_tower.ledger.proposals import find_proposal
 from control_tower.ledger.rulings import rule
 from control_tower.nouns import Action, EffectState, Proposal, Verdict
 from control_tower.settings import settings

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from control_tower.errors import ServerError
 from control_tower.ledger import Ledger
 from control_tower.ledger.approvers import enrol
-from control_tower.ledger.cases import record_cases, record_proposals
+from control_tower.ledger.cases import record_cases
+from control_tower.ledger.proposals import record_proposals
 from control_tower.ledger.slack_users import SlackUser, enrol_slack_user
 from control_tower.nouns import Proposal
 from control_tower.settings import Settings

@@ -15,8 +15,8 @@ import pytest
 
 from control_tower.ledger import Ledger
 from control_tower.ledger.approvers import enrol
-from control_tower.ledger.cases import find_proposal
 from control_tower.ledger.effects import find_effect
+from control_tower.ledger.proposals import find_proposal
 from control_tower.ledger.slack_users import SlackUser, enrol_slack_user
 from control_tower.settings import Settings
 from tests.slack.conftest import in_slack_up_to

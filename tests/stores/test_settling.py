@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from control_tower.ledger import Ledger, open_ledger
-from control_tower.ledger.cases import find_proposal
 from control_tower.ledger.effects import find_effect
+from control_tower.ledger.proposals import find_proposal
 from control_tower.nouns import EffectState
 from control_tower.settings import settings
 from control_tower.slack.outbox import Outbox
