@@ -1,4 +1,4 @@
-"""The ledger's database: one engine, moments that keep their zone, and transactions that lock first."""
+"""The ledger as it is opened: made where there is none, and written to in transactions that the journal follows."""
 
 from __future__ import annotations
 
@@ -7,31 +7,15 @@ from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from typing import Any
 
-from sqlalchemy import Engine, Result, create_engine, event
+from sqlalchemy import Engine, Result
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from control_tower.errors import LedgerError
+from control_tower.ledger.engine import open_engine
 from control_tower.ledger.journal import last_touched, watch_tables, write_journal
 from control_tower.ledger.revisions import make_ready, must_be_head, still_head
 from control_tower.ledger.sealed import journal_key
-from control_tower.sqlite import tune
-
-
-def _begin_immediate(connection: Any) -> None:
-    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
-        return  # a reader, which takes no lock
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def open_engine(url: str) -> Engine:
-    """An engine whose transactions lock first, for a ledger of whatever release."""
-    engine = create_engine(url, pool_pre_ping=True)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", tune)
-        # A deferred transaction could read, wait, and then fail to write; this one waits first.
-        event.listen(engine, "begin", _begin_immediate)
-    return engine
 
 
 class Ledger:

@@ -38,6 +38,7 @@ from sqlalchemy.orm import Session
 from sqlmodel import Field, SQLModel
 
 from control_tower.batches import batches
+from control_tower.ledger.all_tables import all_tables
 from control_tower.ledger.moments import Moment
 from control_tower.ledger.sealed import journal_key
 from control_tower.nouns import canonical
@@ -263,8 +264,6 @@ def faults(engine: Engine) -> Iterator[Fault]:
     A journal that was cut off at its end together with its head, as in an old copy of the whole book, is seen only by
     the kept records, which name the entry that they were written after.
     """
-    from control_tower.ledger.revisions import all_tables
-
     with snapshot(engine) as connection:
         yield from faults_in(connection, all_tables())
 

@@ -9,6 +9,8 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import SQLModel
 
 from control_tower.errors import LedgerError
+from control_tower.ledger.all_tables import all_tables, journalled_tables
+from control_tower.ledger.engine import open_engine
 from control_tower.ledger.journal import note_changes
 
 VERSION_TABLE = "ledger_version"
@@ -46,8 +48,6 @@ def revision_at(url: str) -> str | None:
     Raises:
         LedgerError: its database can't be read.
     """
-    from control_tower.ledger.database import open_engine
-
     engine = open_engine(url)
     if engine.dialect.name == "sqlite" and not Path(engine.url.database or "").exists():
         return None
@@ -103,27 +103,14 @@ def still_head(connection: Connection) -> str | None:
     return connection.execute(_REVISION).scalar()
 
 
-def all_tables() -> dict[str, Table]:
-    """Every table of this release's ledger by name, whichever of them this process has had to do with."""
-    from control_tower.ledger import slack_users, tables
-    from control_tower.model import tables as of_models
-    from control_tower.slack import tables as of_slack
-
-    every = [*tables.ALL, *of_models.TABLES, of_slack.OUTBOX, of_slack.INBOX, slack_users.TABLE]
-    return {table.name: table for table in every}
-
-
 def _make(engine: Engine) -> str | None:
     """Make all tables at once; of two that come at the same time, the second finds them."""
-    from control_tower.ledger import tables
-    from control_tower.model import tables as of_models
-
     with engine.begin() as connection:
         lock_out_others(connection)
         if (found := revision_of(connection)) is not None:
             return found
         SQLModel.metadata.create_all(connection, tables=list(all_tables().values()))
-        note_changes(connection, [*tables.ALL, of_models.CALLS])
+        note_changes(connection, journalled_tables())
         _version.create(connection)
         connection.execute(insert(_version).values(version_num=HEAD))
     return HEAD

@@ -7,12 +7,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
-from sqlmodel import Field, SQLModel
 
 from control_tower.authority import Person
 from control_tower.errors import LedgerError, NotFound, NotProved
 from control_tower.ledger.database import Ledger
-from control_tower.ledger.tables import ApproverRow, EventRow
+from control_tower.ledger.tables import ApproverRow, EventRow, SlackUserRow
 
 _IDS = re.compile(r"(?P<team>T[A-Z0-9]{2,20})/(?P<user>[UW][A-Z0-9]{2,20})")
 
@@ -22,18 +21,6 @@ class SlackUser(NamedTuple):
 
     team: str
     user: str
-
-
-class SlackUserRow(SQLModel, table=True):
-    """One Slack user, who is one approver."""
-
-    __tablename__ = "slack_users"
-    team: str = Field(primary_key=True)
-    user: str = Field(primary_key=True)
-    approver: str = Field(index=True)
-
-
-TABLE = SlackUserRow.__table__  # type: ignore[attr-defined]
 
 
 def read_slack_user(text: str) -> SlackUser:

@@ -116,6 +116,15 @@ class ApproverRow(SQLModel, table=True):
     shops: list[str] = Field(default_factory=lambda: [ALL_SHOPS], sa_column=Column(JSON, nullable=False))
 
 
+class SlackUserRow(SQLModel, table=True):
+    """One Slack user, who is one approver."""
+
+    __tablename__ = "slack_users"
+    team: str = Field(primary_key=True)
+    user: str = Field(primary_key=True)
+    approver: str = Field(index=True)
+
+
 class EffectRow(SQLModel, table=True):
     """One logical effect; the primary key makes it happen at most once."""
 
@@ -291,3 +300,4 @@ _ROWS: tuple[Any, ...] = (
     RestorationRow,
 )
 ALL = [row.__table__ for row in _ROWS]
+SLACK_USERS = SlackUserRow.__table__  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from control_tower.errors import TowerError
 from control_tower.keeping.step import open_archive
-from control_tower.ledger.database import open_engine
+from control_tower.ledger.engine import open_engine
 from control_tower.ledger.revisions import must_be_head, revision_at
 from control_tower.ledger.same_key import is_written, newest_is_ours
 from control_tower.settings import Settings

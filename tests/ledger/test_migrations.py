@@ -23,9 +23,9 @@ from sqlalchemy import Engine, create_engine, inspect, select, text
 from sqlmodel import SQLModel
 
 from control_tower.errors import LedgerError
-from control_tower.ledger import Ledger, slack_users
+from control_tower.ledger import Ledger
 from control_tower.ledger.approvers import enrol
-from control_tower.ledger.database import open_engine
+from control_tower.ledger.engine import open_engine
 from control_tower.ledger.journal import faults, faults_in
 from control_tower.ledger.migrations import downgrade, moving, planned, shapes, upgrade
 from control_tower.ledger.revisions import HEAD, KNOWN, VERSION_TABLE
@@ -37,7 +37,7 @@ from tests.postgres import new_database
 NOW = datetime(2026, 12, 1, 6, 0, tzinfo=UTC)
 KEY = "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtb24="  # what the first release's ledger was written with
 HERE = Path(__file__).parent
-MODELS = (of_models, of_slack, slack_users)  # imported, so that the models of all tables are known
+MODELS = (of_models, of_slack)  # imported, so that the models of all tables are known
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, Table, delete, func, insert, inspect,
 from sqlalchemy.exc import DBAPIError
 
 from control_tower.errors import LedgerError, nearest
-from control_tower.ledger.database import open_engine
+from control_tower.ledger.engine import open_engine
 from control_tower.ledger.journal import faults_in, last_touched, note_changes, snapshot, touch_all, write_entries
 from control_tower.ledger.migrations.shapes import recognised, tables_at, watched_at
 from control_tower.ledger.revisions import (
