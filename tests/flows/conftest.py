@@ -26,7 +26,7 @@ from control_tower.ledger.rulings import rule
 from control_tower.nouns import Action, Proposal, Ruling, Verdict
 from control_tower.server import Server
 from control_tower.settings import Settings, settings
-from control_tower.stores.generator import Truth, generate
+from control_tower.stores.generator import Rates, Truth, generate
 from control_tower.stores.shop import EmbeddedShop
 from desk.deploy import deploy
 from desk.worker import work
@@ -35,6 +35,8 @@ from tasks.report import LaneReport
 from tests.thorough import own_seed
 
 AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+MANY_LOST = Rates(lost_shipment=0.02)
+"""Of what is lost, some is lost for so long that a reship is proposed, on whatever day a shop ends."""
 
 
 @pytest.fixture(scope="session")
@@ -69,9 +71,10 @@ class Tower:
         self.made = f"{orders=}, {seed=}, as_of={as_of.isoformat()}"
         return generate(self.settings.shop, orders=orders, seed=seed, as_of=as_of, **rest)
 
-    def fill_now(self, orders: int, **rest: Any) -> Truth:
+    def fill_now(self, orders: int, rates: Rates = MANY_LOST, **rest: Any) -> Truth:
         """Up to now, and like no other: tests share one Prefect server, where the same proposal is the same run."""
-        return self.fill(orders, seed=own_seed(), as_of=datetime.now(UTC).replace(microsecond=0), **rest)
+        now = datetime.now(UTC).replace(microsecond=0)
+        return self.fill(orders, seed=own_seed(), as_of=now, rates=rates, **rest)
 
     def watch(self, **given: Any) -> LaneReport:
         from flows.watch_fulfilment import watch_fulfilment

@@ -29,7 +29,7 @@ AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 def seen(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Iterator[Any]:
     """A tower whose fraud lane has run live; the shop is like no other, as in `watched`."""
     with own_tower(tmp_path_factory.mktemp("seen"), deployed) as mine:
-        mine.truth = mine.fill_now(1500, rates=Rates(provider_high_risk=0.04))
+        mine.truth = mine.fill_now(1500, Rates(provider_high_risk=0.04))
         mine.report = watch_fraud()
         yield mine
 

@@ -18,6 +18,7 @@ from control_tower.ledger.proposals import find_proposal
 from control_tower.nouns import Action, Case, Measure
 from control_tower.pause import resume
 from control_tower.slack.case_message import case_message
+from control_tower.stores.generator import Rates
 from control_tower.stores.shop import sqlite_file
 from desk.cases import show_case
 from flows.watch_inventory import watch_inventory
@@ -31,7 +32,7 @@ AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 def stocked(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Iterator[Any]:
     """A tower whose inventory lane has run live; the shop is like no other, as in `watched`."""
     with own_tower(tmp_path_factory.mktemp("stocked"), deployed) as mine:
-        mine.truth = mine.fill_now(8000)
+        mine.truth = mine.fill_now(8000, Rates(oversell=5))
         mine.report = watch_inventory()
         yield mine
 

@@ -15,6 +15,7 @@ from control_tower.ledger.dossiers import dossier
 from control_tower.ledger.proposals import find_proposal
 from control_tower.nouns import Action
 from control_tower.pause import resume
+from control_tower.stores.generator import Rates
 from flows.watch_returns import watch_returns
 from tests.flows.conftest import own_tower
 
@@ -25,7 +26,7 @@ AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 def returned(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Iterator[Any]:
     """A tower whose returns lane has run live; the shop is like no other, as in `watched`."""
     with own_tower(tmp_path_factory.mktemp("returned"), deployed) as mine:
-        mine.fill_now(1500)
+        mine.fill_now(1500, Rates(late_refund=0.02))
         mine.report = watch_returns()
         yield mine
 

@@ -15,6 +15,7 @@ from control_tower.ledger.dossiers import dossier
 from control_tower.ledger.proposals import find_proposal
 from control_tower.nouns import Action
 from control_tower.pause import resume
+from control_tower.stores.generator import Rates
 from flows.watch_subscriptions import watch_subscriptions
 from tests.flows.conftest import own_tower
 
@@ -25,7 +26,7 @@ AS_OF = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 def subscribed(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Iterator[Any]:
     """A tower whose subscriptions lane has run live; the shop is like no other, as in `watched`."""
     with own_tower(tmp_path_factory.mktemp("subscribed"), deployed) as mine:
-        mine.truth = mine.fill_now(2000)
+        mine.truth = mine.fill_now(2000, Rates(shipment_unpaid=0.006))
         mine.report = watch_subscriptions()
         yield mine
 

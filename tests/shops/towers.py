@@ -18,7 +18,7 @@ from control_tower.settings import settings
 from control_tower.stores.generator import generate
 from control_tower.stores.shop import EmbeddedShop
 from tasks.report import LaneReport
-from tests.flows.conftest import Tower, own_tower
+from tests.flows.conftest import MANY_LOST, Tower, own_tower
 
 BERLIN, RECIFE = "berlin", "recife"
 
@@ -74,7 +74,7 @@ class TwoShops:
         return f"sqlite:///{self.folder / f'{shop}.db'}"
 
     def fill(self, orders: int, seed: int, as_of: datetime) -> None:
-        generate(self.database(BERLIN), orders=orders, seed=seed, as_of=as_of)
+        generate(self.database(BERLIN), orders=orders, seed=seed, as_of=as_of, rates=MANY_LOST)
         EmbeddedShop(self.database(BERLIN)).engine.dispose()
         with sqlite3.connect(self.folder / "berlin.db") as book, sqlite3.connect(self.folder / "recife.db") as other:
             book.backup(other)
