@@ -124,7 +124,7 @@ def decide(folder: Path) -> dict[str, Any]:
     text = (Path(policies.__file__).parent / "return_policy.yaml").read_text()
     shorter.write_text(text.replace("{from: 2009-01-01, value: 30}", "{from: 2009-01-01, value: 14}", 1))
     began = time.perf_counter()
-    (done,) = backtest(str(shorter), datetime(2025, 1, 1, tzinfo=UTC), LAST, None)
+    (done,) = backtest(str(shorter), datetime(2025, 1, 1, tzinfo=UTC), LAST, None, "")
     return {
         "seconds": time.perf_counter() - began,
         "looks": len(done.views),

@@ -228,7 +228,7 @@ def ruled_and_acted(at_once: list[int]) -> Iterator[tuple[int, float, list[float
     ledger = open_ledger(tower.ledger)
     mine = (Proposal.model_validate(row.body) for row in waiting_proposals(ledger))
     waiting = iter([one for one in mine if one.action is Action.refund and one.shop != "bench" and one.money])
-    authority = written_authority()
+    authority = written_authority("")
 
     def say(proposal: Proposal, name: str, token: str) -> float:
         began = time.perf_counter()
@@ -298,7 +298,7 @@ def measured(given: argparse.Namespace, folder: Path) -> None:
         began = time.perf_counter()
         out = os.dup(1)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        show_queue(20, json=False)
+        show_queue(20, json=False, shop="")
         sys.stdout.flush()
         os.dup2(out, 1)
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e3

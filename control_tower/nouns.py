@@ -113,6 +113,8 @@ class Money(Noun):
         return str(format_currency(units, self.currency, format="¤¤ #,##0.00", locale="en"))
 
 
+NO_SHOP = ""
+"""Said where the id of a shop is asked for: none of the tower's file, but its one shop, or the tower itself."""
 OF_SHOP = "shop:"
 """A source that is a shop of the tower's file begins with this, as in `shop:berlin`."""
 
@@ -300,7 +302,7 @@ class Proposal(Noun):
     @property
     def named_shop(self) -> str:
         """The id of the shop of the tower's file that it is about; empty where it is the tower's one shop."""
-        return self.source.removeprefix(OF_SHOP) if self.source.startswith(OF_SHOP) else ""
+        return self.source.removeprefix(OF_SHOP) if self.source.startswith(OF_SHOP) else NO_SHOP
 
     @cached_property
     def digest(self) -> str:

@@ -16,6 +16,7 @@ from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.approvers import ROLE, Credentials, answer_for, enrol, revoke, rotate
 from control_tower.ledger.slack_users import enrol_slack_user, read_slack_user
 from control_tower.ledger.tables import ApproverRow
+from control_tower.nouns import NO_SHOP
 from control_tower.settings import settings
 from desk.shops import those_named
 from desk.show import as_json, out, table
@@ -113,7 +114,7 @@ def _ledger() -> Ledger:
 def _known(roles: tuple[str, ...]) -> None:
     from tasks.authority import written_authority
 
-    there = written_authority().roles
+    there = written_authority(NO_SHOP).roles
     for role in roles:
         if role not in there:
             raise LedgerError(f"there is no role {role!r}", remedy=nearest(role, there) or f"one of {', '.join(there)}")

@@ -26,7 +26,7 @@ def _proposal(row: ProposalRow) -> Proposal:
     return Proposal.model_validate(row.body)
 
 
-def show_queue(limit: int, *, json: bool, shop: str = "") -> None:
+def show_queue(limit: int, *, json: bool, shop: str) -> None:
     """Open cases by priority, of one shop where it is named, with the proposals that wait, or are left to a person."""
     ledger = open_ledger(settings().ledger)
     cases = queue(ledger, shop=shop)
@@ -173,7 +173,7 @@ def _show_standing(held: Dossier) -> None:
     )
 
 
-def show_effects(*, json: bool, shop: str = "") -> None:
+def show_effects(*, json: bool, shop: str) -> None:
     """Every effect; of one shop, where it is named."""
     ledger = open_ledger(settings().ledger)
     found = list_effects(ledger, shop)

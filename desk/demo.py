@@ -14,7 +14,7 @@ from control_tower.keeping.step import open_archive
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.approvers import enrol
 from control_tower.ledger.proposals import waiting_proposals
-from control_tower.nouns import Action, Proposal
+from control_tower.nouns import NO_SHOP, Action, Proposal
 from control_tower.settings import Settings, settings
 from desk.cases import show_effects, show_queue
 from desk.rule import rule_on
@@ -49,14 +49,14 @@ def run_demo(orders: int, home: Path | None, *, hostile: bool = False) -> None:
         run_lane("fulfilment", "shop", None, None, dry_run=False, json=False)
         ledger = open_ledger(tower.ledger)
         _say("3. The queue")
-        show_queue(8, json=False)
+        show_queue(8, json=False, shop=NO_SHOP)
         refund, reship = _first(ledger, Action.refund), _first(ledger, Action.reship)
         token = enrol(ledger, "demo approver", datetime.now(UTC)).token
         _say(f"4. Approve the refund {refund.id}: {refund.money} for order {refund.order_id}")
         rule_on(refund.id, "approve", "demo approver", token, "paid, cancelled, never handed over", json=False)
         _say(f"5. Reject the reship {reship.id} of order {reship.order_id}")
         rule_on(reship.id, "reject", "demo approver", token, "the carrier has found the parcel", json=False)
-        show_effects(json=False)
+        show_effects(json=False, shop=NO_SHOP)
         _prove(tower, refund, reship)
         if hostile:
             from desk.demo_hostile import act_on_a_store_that_lies

@@ -43,9 +43,9 @@ def hold(case: Case, approver: Name, reason: Why) -> None:
     from tasks.authority import written_authority
 
     ledger = open_ledger(settings().ledger)
-    id = dossier(ledger, case).row.id
-    place_hold(ledger, id, Token(approver, token()), written_authority(), reason, datetime.now(UTC))
-    out.print(printable(f"what was kept about case {id} is held"), markup=False, highlight=False)
+    row = dossier(ledger, case).row
+    place_hold(ledger, row.id, Token(approver, token()), written_authority(row.shop), reason, datetime.now(UTC))
+    out.print(printable(f"what was kept about case {row.id} is held"), markup=False, highlight=False)
 
 
 @kept.command("release")
@@ -54,9 +54,9 @@ def release(case: Case, approver: Name, reason: Why) -> None:
     from tasks.authority import written_authority
 
     ledger = open_ledger(settings().ledger)
-    id = dossier(ledger, case).row.id
-    release_hold(ledger, id, Token(approver, token()), written_authority(), reason, datetime.now(UTC))
-    out.print(printable(f"case {id} is released"), markup=False, highlight=False)
+    row = dossier(ledger, case).row
+    release_hold(ledger, row.id, Token(approver, token()), written_authority(row.shop), reason, datetime.now(UTC))
+    out.print(printable(f"case {row.id} is released"), markup=False, highlight=False)
 
 
 @kept.command("expire")

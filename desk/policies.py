@@ -28,7 +28,7 @@ def files(names: list[str]) -> list[Path]:
     return [file for name in (names or shipped()) for file in files_of(name)]
 
 
-def test(names: list[str], *, json: bool, shop: str = "") -> None:
+def test(names: list[str], *, json: bool, shop: str) -> None:
     """Run the examples of documents, as a shop has them where one is named.
 
     Exits with 1 when one is not kept or a document can't be read.

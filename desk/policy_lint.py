@@ -14,7 +14,7 @@ from policies.lint import Finding, Level, lint
 AUTHORITY = "authority"
 
 
-def lint_policies(names: list[str], *, json: bool, examples: bool, shop: str = "") -> None:
+def lint_policies(names: list[str], *, json: bool, examples: bool, shop: str) -> None:
     """Look for faults in every version of the policies named, or of all.
 
     Args:
@@ -51,7 +51,7 @@ def _in_shop(shop: str) -> list[Finding]:
     return lint_overrides(folder) if folder else []
 
 
-def _authority(shop: str = "") -> Iterator[Finding]:
+def _authority(shop: str) -> Iterator[Finding]:
     """What written authority leaves to nobody, and roles that nobody is enrolled in where somebody is."""
     from control_tower.ledger import open_ledger
     from control_tower.ledger.approvers import holders

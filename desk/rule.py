@@ -98,7 +98,7 @@ def reopen(handle: str, approver: str, token: str, reason: str, *, json: bool) -
         _line(f"{digest[:12]} waits again; run {row.flow_run_id}")
 
 
-def chosen(ids: Sequence[str], action: str | None, up_to: str | None, shop: str = "") -> list[Proposal]:
+def chosen(ids: Sequence[str], action: str | None, up_to: str | None, shop: str) -> list[Proposal]:
     """The waiting proposals that are named, or all of one action up to an amount; in one shop, where it is named.
 
     Raises:

@@ -76,7 +76,7 @@ def keep_back(ledger: Ledger, authorised: Authorised, why: str) -> Effect | ByHa
 def refuse(ledger: Ledger, authorised: Authorised, why: str, clock: Clock = SYSTEM) -> Effect:
     """Write down that there is nothing to call."""
     proposal, holder = authorised.proposal, new_holder()
-    with turn(ledger, proposal.order_id, clock, shop=proposal.named_shop):
+    with turn(ledger, proposal.order_id, proposal.named_shop, clock):
         if (effect := intend(ledger, authorised, holder, clock.now())).state in SETTLED:
             return effect
         return move(ledger, proposal.digest, EffectState.refused, holder=holder, now=clock.now(), detail=why)
@@ -97,7 +97,7 @@ def carry_out(ledger: Ledger, store: Store, authorised: Authorised, clock: Clock
     def settle(state: EffectState, detail: str, found: Sequence[StoreEffect] = ()) -> Effect:
         return _write_down(ledger, key, holder, clock, state, detail, found, money)
 
-    with turn(ledger, proposal.order_id, clock, shop=proposal.named_shop) as mine:
+    with turn(ledger, proposal.order_id, proposal.named_shop, clock) as mine:
         effect = intend(ledger, authorised, holder, clock.now(), caps)
         if effect.state in SETTLED:
             return effect
@@ -125,7 +125,7 @@ def read_again(ledger: Ledger, store: Store, proposal: Proposal, clock: Clock = 
         StoreError: the store can't be read.
     """
     holder, key, order = new_holder(), proposal.digest, proposal.order_id
-    with turn(ledger, order, clock, patience=1, shop=proposal.named_shop):
+    with turn(ledger, order, proposal.named_shop, clock, patience=1):
         effect = take_up(ledger, key, holder)
         if effect is None or effect.state in (*SETTLED, EffectState.intended):
             return effect

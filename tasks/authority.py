@@ -6,14 +6,14 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from control_tower.errors import LedgerError, PolicyError, SourceError
-from control_tower.nouns import Proposal, Verdict
+from control_tower.nouns import NO_SHOP, Proposal, Verdict
 from control_tower.settings import Settings, settings
 from control_tower.shops import named_in, settings_at, settings_of
 from control_tower.sources import open_source
 from policies.authority import WrittenAuthority, authority, says
 
 
-def written_authority(shop: str = "") -> WrittenAuthority:
+def written_authority(shop: str) -> WrittenAuthority:
     """The authority that is in force: the shipped file, or the one that TOWER_AUTHORITY names; a shop's own for its id.
 
     Raises:
@@ -35,7 +35,7 @@ def calendar_of(source: str) -> WrittenAuthority:
     """
     id, tower = named_in(source), settings()
     if not id:
-        return written_authority()
+        return written_authority(NO_SHOP)
     file = settings_of(source, tower).authority
     own = file if file != tower.authority else None
     shop = open_source(source, None, tower).shop

@@ -70,7 +70,7 @@ class Backtest(Noun):
     flips: Flips
 
 
-def backtest(policy: str, since: datetime, until: datetime, against: str | None, shop: str = "") -> list[Backtest]:
+def backtest(policy: str, since: datetime, until: datetime, against: str | None, shop: str) -> list[Backtest]:
     """Decide again what was kept, for each lane that reads the document.
 
     A lane policy decides as if it had been in force; an entitlement is read in place of the version in force
@@ -109,7 +109,7 @@ def backtest(policy: str, since: datetime, until: datetime, against: str | None,
     return done
 
 
-def document(name: str, shop: str = "") -> Document:
+def document(name: str, shop: str) -> Document:
     """The document of a name, of a name and version, or of a file; as a shop has it, where one is named.
 
     Raises:

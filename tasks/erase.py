@@ -44,7 +44,7 @@ class Erased(Noun):
     """Paused runs of theirs, whose forms and descriptions Prefect still holds."""
 
 
-def erase(customer: str, by: Proof, why: str, progress: Progress = lambda _: None, shop: str = "") -> Erased:
+def erase(customer: str, by: Proof, why: str, shop: str, progress: Progress = lambda _: None) -> Erased:
     """Strike a customer out of the archive, the book and webhooks. Asked again, it goes on where it was killed.
 
     Args:

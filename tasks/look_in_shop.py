@@ -26,6 +26,8 @@ TAG = "fan-out:"
 COMPLETED = "Completed"
 TAKEN = "Deployment concurrency limit reached."
 """What Prefect says of a run that it cancelled because another look of the same lane and shop was under way."""
+RAISED = "Flow run encountered an exception: "
+"""What Prefect says ahead of an exception."""
 
 
 class ShopLook(Noun):
@@ -147,5 +149,6 @@ def _said(shop: str, run: FlowRun) -> ShopLook:
     if state is None or not state.is_final():
         name, why = run.state_name or "Scheduled", "it had not ended in time, and goes on by itself"
     else:
-        name, why = state.name or state.type.value, "" if state.is_completed() else str(state.message or "")
+        said = str(state.message or "").removeprefix(RAISED)
+        name, why = state.name or state.type.value, "" if state.is_completed() else said
     return ShopLook(shop=shop, state=name, run_id=str(run.id), why=redacted(why)[:SAID])

@@ -22,7 +22,7 @@ from control_tower.ledger.proofs import Proof
 from control_tower.ledger.proposals import waiting_proposals
 from control_tower.ledger.restorations import accept as answer_for
 from control_tower.ledger.restorations import answered_for
-from control_tower.nouns import Noun, Proposal
+from control_tower.nouns import NO_SHOP, Noun, Proposal
 from control_tower.settings import Settings
 from control_tower.stores import open_store
 from control_tower.stores.protocol import Standing, Store, StoreEffect
@@ -96,7 +96,7 @@ def accept(tower: Settings, by: Proof, why: str, now: datetime) -> Apart:
         raise StoreError(found.unread[0], remedy="what it did must be known first; nothing was written")
     ledger = open_ledger(tower.ledger)
     between = (found.since or now, found.until or now)
-    answer_for(ledger, found.records, between, by, written_authority(), why, now)
+    answer_for(ledger, found.records, between, by, written_authority(NO_SHOP), why, now)
     for one in found.found:
         found_done(ledger, one.proposal, one.recorded, now)
     return found

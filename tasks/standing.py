@@ -67,7 +67,7 @@ def _earned(rules: Policy, moved: RungRow | None) -> Rung:
     return Rung(moved.rung) if moved else rules.rungs.starts_at
 
 
-def standing(lane: str, now: datetime, shop: str = "") -> Standing:
+def standing(lane: str, now: datetime, shop: str) -> Standing:
     """Where a lane stands at a moment, and its record: in a shop of the tower's file, or in the tower's one shop."""
     tower = settings()
     ledger = open_ledger(tower.ledger)
@@ -85,7 +85,7 @@ def below_act(proposal: Proposal) -> str:
     return f"{proposal.lane} stands on {rung}: it is for whoever approved it to do, in the shop's own back office"
 
 
-def promote(ledger: Ledger, lane: str, by: Proof, why: str, now: datetime, shop: str = "") -> Rung:
+def promote(ledger: Ledger, lane: str, by: Proof, why: str, now: datetime, shop: str) -> Rung:
     """Let a lane rise by one rung, if it has earned it and its policy allows it.
 
     Raises:
@@ -103,7 +103,7 @@ def promote(ledger: Ledger, lane: str, by: Proof, why: str, now: datetime, shop:
     return stands.rises_to
 
 
-def demote(ledger: Ledger, lane: str, by: Proof, why: str, now: datetime, shop: str = "") -> Rung:
+def demote(ledger: Ledger, lane: str, by: Proof, why: str, now: datetime, shop: str) -> Rung:
     """Let a lane fall by one rung, because a person says so.
 
     Raises:

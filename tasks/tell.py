@@ -133,7 +133,7 @@ def _outcome(held: Dossier, digest: str, standing: str, detail: str, time_zone: 
     return "; ".join(part for part in (told, f"{standing} {detail}".strip()) if part)
 
 
-def said(ledger: Ledger, tower: Settings, messages: Sequence[Message], shop: str = "") -> Told:
+def said(ledger: Ledger, tower: Settings, messages: Sequence[Message], shop: str) -> Told:
     """Put messages into the outbox, and deliver what can be delivered.
 
     Args:

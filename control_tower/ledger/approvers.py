@@ -122,7 +122,7 @@ def _fresh(name: str, now: datetime) -> tuple[Credentials, dict[str, Any]]:
     return Credentials(token, address, until), kept | {"wrong_codes": 0, "locked_until": None}
 
 
-def holders(ledger: Ledger, shop: str = "") -> dict[str, tuple[str, ...]]:
+def holders(ledger: Ledger, shop: str) -> dict[str, tuple[str, ...]]:
     """Who holds each role, by role: the enrolled people who are not revoked, by name; of a shop, where it is named."""
     found: dict[str, list[str]] = defaultdict(list)
     with ledger.read() as session:

@@ -142,7 +142,7 @@ def open_breakers(ledger: Ledger) -> Sequence[BreakerRow]:
         return session.scalars(found).all()
 
 
-def trip_by_hand(ledger: Ledger, lane: str, by: Proof, why: str, now: datetime, shop: str = "") -> None:
+def trip_by_hand(ledger: Ledger, lane: str, by: Proof, why: str, now: datetime, shop: str) -> None:
     """Stop a lane's hands at once, in one shop or in all of them; any enrolled person of the shop may.
 
     Raises:

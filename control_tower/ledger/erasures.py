@@ -38,7 +38,7 @@ PEOPLE = (
 UNSETTLED = (EffectState.intended.value, EffectState.sent.value, EffectState.unknown.value)
 
 
-def code_of(customer: str, shop: str = "") -> str:
+def code_of(customer: str, shop: str) -> str:
     """The code of a customer id under this tower's key: whoever has the id can find it, nobody can read it back."""
     named = f"customer {customer} of {shop}" if shop else f"customer {customer}"
     return hmac.digest(journal_key(), named.encode(), "sha256").hex()
@@ -59,7 +59,7 @@ class KnownBy:
 
 def begin_erasure(
     ledger: Ledger, customer: str, known: KnownBy, by: Proof, authority: Authority, why: str, now: datetime,
-    shop: str = "",
+    shop: str,
 ) -> tuple[str, KnownBy]:  # fmt: skip
     """Write down that a person is to be struck out; what was begun and not ended goes on under the same name.
 
@@ -128,7 +128,7 @@ def _orders(row: CaseRow) -> list[str]:
     return [str(order) for order in orders]
 
 
-def orders_of(ledger: Ledger, customer: str, shop: str = "") -> set[str]:
+def orders_of(ledger: Ledger, customer: str, shop: str) -> set[str]:
     """The orders that the book knows to be a customer's, in a shop where one is named."""
     with ledger.read() as session:
         rows = session.scalars(select(ProposalRow))
@@ -137,7 +137,7 @@ def orders_of(ledger: Ledger, customer: str, shop: str = "") -> set[str]:
         }
 
 
-def about(ledger: Ledger, orders: set[str], shop: str = "") -> tuple[set[str], set[str], set[str]]:
+def about(ledger: Ledger, orders: set[str], shop: str) -> tuple[set[str], set[str], set[str]]:
     """The ids of the cases, proposals and paused runs that are about some orders, in a shop where one is named."""
     with ledger.read() as session:
         every = session.scalars(select(CaseRow))
@@ -149,7 +149,7 @@ def about(ledger: Ledger, orders: set[str], shop: str = "") -> tuple[set[str], s
 
 def strike_rows(
     ledger: Ledger, mentions: Callable[[str], bool], struck: Callable[[Any], Any], changed: Callable[[str], object],
-    shop: str = "",
+    shop: str,
 ) -> int:  # fmt: skip
     """Strike a person out of every row of the book that mentions them; as the tower's own change, in the journal.
 

@@ -18,7 +18,7 @@ from control_tower.rungs import LaneRecord
 
 
 def lane_record(
-    ledger: Ledger, lane: str, window: datetime, came_at: datetime | None, now: datetime, shop: str = ""
+    ledger: Ledger, lane: str, window: datetime, came_at: datetime | None, now: datetime, shop: str
 ) -> LaneRecord:
     """Count what a lane did in a shop, and what came of it. What made it fall to its rung is not counted again.
 

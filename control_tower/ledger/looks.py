@@ -20,7 +20,7 @@ def record_look(
     source: str,
     as_of: datetime,
     now: datetime,
-    shop: str = "",
+    shop: str,
     accepted: Mapping[str, int] | None = None,
     quarantined: Mapping[str, int] | None = None,
     breach: str = "",

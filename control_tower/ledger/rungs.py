@@ -18,15 +18,13 @@ from control_tower.ledger.proofs import Proof, proved, wrong
 from control_tower.ledger.tables import ApproverRow, EventRow, RungRow
 
 
-def newest_rung(ledger: Ledger, lane: str, shop: str = "") -> RungRow | None:
+def newest_rung(ledger: Ledger, lane: str, shop: str) -> RungRow | None:
     """Where a lane was last put in a shop of the tower's file, or in its one shop; None where it was never moved."""
     with ledger.read() as session:
         return _newest(session, lane, shop)
 
 
-def fall(
-    ledger: Ledger, lane: str, rung: str, why: str, now: datetime, *, after: RungRow | None, shop: str = ""
-) -> bool:
+def fall(ledger: Ledger, lane: str, rung: str, why: str, now: datetime, *, after: RungRow | None, shop: str) -> bool:
     """Write down that a lane fell by itself.
 
     Args:
@@ -44,7 +42,7 @@ def fall(
 
 def promote(
     ledger: Ledger, lane: str, rung: str, by: Proof, authority: Authority, why: str, now: datetime, *,
-    after: RungRow | None, shop: str = "",
+    after: RungRow | None, shop: str,
 ) -> None:  # fmt: skip
     """Let a lane rise. Whether it has earned it is asked before; `fall` says what the arguments are.
 
@@ -61,7 +59,7 @@ def promote(
 
 
 def demote(
-    ledger: Ledger, lane: str, rung: str, by: Proof, why: str, now: datetime, *, after: RungRow | None, shop: str = ""
+    ledger: Ledger, lane: str, rung: str, by: Proof, why: str, now: datetime, *, after: RungRow | None, shop: str
 ) -> None:
     """Let a lane fall; any enrolled person of the shop may, as they may stop its hands.
 

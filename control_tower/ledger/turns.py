@@ -34,9 +34,7 @@ class Turn(Protocol):
 
 
 @contextmanager
-def turn(
-    ledger: Ledger, order: str, clock: Clock = SYSTEM, patience: float = PATIENCE, shop: str = ""
-) -> Iterator[Turn]:
+def turn(ledger: Ledger, order: str, shop: str, clock: Clock = SYSTEM, patience: float = PATIENCE) -> Iterator[Turn]:
     """Wait for the turn to act on an order of a shop, and have it for as long as the block lasts.
 
     Args:

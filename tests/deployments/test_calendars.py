@@ -47,19 +47,19 @@ def at(text: str) -> datetime:
     ],
 )
 def test_a_calendar_leaves_out_the_days_on_which_nobody_is_there(calendar: str, moment: str, is_open: bool) -> None:
-    assert (why_closed(calendar, written_authority(), at(moment)) == "") is is_open
+    assert (why_closed(calendar, written_authority(""), at(moment)) == "") is is_open
 
 
 def test_the_day_is_that_of_the_desks_zone() -> None:
     """At 23:30 UTC on a Sunday it is Monday in Berlin."""
     late = datetime(2026, 11, 29, 23, 30, tzinfo=UTC)
-    assert why_closed("business_days", written_authority(), late) == ""
-    assert why_closed("business_days", written_authority(), late - timedelta(hours=1)) != ""
+    assert why_closed("business_days", written_authority(""), late) == ""
+    assert why_closed("business_days", written_authority(""), late - timedelta(hours=1)) != ""
 
 
 @given(st.dates(date(2024, 1, 1), date(2035, 12, 31)))
 def test_every_week_with_a_business_day_has_one_first(day: date) -> None:
-    known = written_authority()
+    known = written_authority("")
     monday = day - timedelta(days=day.weekday())
     week = [monday + timedelta(days=number) for number in range(7)]
     noon = [datetime(each.year, each.month, each.day, 12, tzinfo=BERLIN) for each in week]
@@ -69,7 +69,7 @@ def test_every_week_with_a_business_day_has_one_first(day: date) -> None:
 
 def test_a_calendar_that_nobody_knows_is_refused_and_the_nearest_offered() -> None:
     with pytest.raises(SettingError, match="business_days"):
-        why_closed("buisness_days", written_authority(), at("2026-11-30T09:00"))
+        why_closed("buisness_days", written_authority(""), at("2026-11-30T09:00"))
 
 
 @pytest.mark.parametrize(("scheduled", "state"), [(True, "Skipped"), (False, None)])

@@ -157,7 +157,7 @@ def test_where_a_shop_s_authority_does_not_say_where_it_is_it_is_where_the_shop_
         "honolulu": ("US", "Pacific/Honolulu", "10:00", "US"),  # with hours of its own
         "madeira": ("DE", "Europe/Berlin", "09:00", "DE"),  # as its authority says
     }
-    assert calendar_of("shop") == calendar_of("folder:anywhere") == written_authority()
+    assert calendar_of("shop") == calendar_of("folder:anywhere") == written_authority("")
 
 
 def test_a_shop_that_is_gone_or_whose_authority_is_malformed_is_not_judged_by_the_tower_s(

@@ -222,7 +222,8 @@ def test_a_look_that_a_contract_stopped_is_no_second_trouble(
     client: SyncPrefectClient, ledger: Ledger, lane: tuple[str, UUID]
 ) -> None:
     run, now = looked(client, lane, "ContractBreach"), datetime.now(UTC)
-    record_look(ledger, str(run), lane="trouble", source="shop", as_of=now, now=now, breach="orders@1: orders.fresh")
+    breach = "orders@1: orders.fresh"
+    record_look(ledger, str(run), lane="trouble", source="shop", shop="", as_of=now, now=now, breach=breach)
     tell_trouble()
     assert told(ledger, "failed:") == []
 

@@ -79,7 +79,7 @@ def approve(digest: str) -> None:
     ledger = open_ledger(settings().ledger)
     rule(
         ledger, digest, Verdict.approve,
-        by=Token("ana", os.environ["TOKEN"]), authority=written_authority(), reason="", via="command",
+        by=Token("ana", os.environ["TOKEN"]), authority=written_authority(""), reason="", via="command",
         now=datetime.now(UTC),
     )  # fmt: skip
     resume(str(find_proposal(ledger, digest).flow_run_id))

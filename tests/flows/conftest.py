@@ -107,7 +107,7 @@ class Tower:
             proposal.digest,
             verdict,
             by=Token(name, self.tokens[name]),
-            authority=written_authority(),
+            authority=written_authority(""),
             reason=reason,
             amount=amount,
             via="command",

@@ -84,7 +84,7 @@ def lenient(folder: Path) -> str:
 
 
 def test_what_was_kept_is_decided_again_each_order_once_by_the_newest_look(kept: Tower, tmp_path: Path) -> None:
-    (done,) = backtest(lenient(tmp_path), EVER, AS_OF, None)
+    (done,) = backtest(lenient(tmp_path), EVER, AS_OF, None, "")
     assert [look.as_of for look in done.views] == [AS_OF, EARLIER], "a dry run is no look of its own"
     newest, older = done.views
     assert (newest.decided, older.decided) == (newest.kept, 0), "every order of the older look is in the newer"
@@ -116,13 +116,13 @@ def test_a_subject_is_decided_once_however_many_looks_and_row_groups_have_it() -
 
 
 def test_a_window_without_the_newest_look_decides_by_the_older_one(kept: Tower, tmp_path: Path) -> None:
-    (done,) = backtest(lenient(tmp_path), EVER, AS_OF - timedelta(days=1), None)
+    (done,) = backtest(lenient(tmp_path), EVER, AS_OF - timedelta(days=1), None, "")
     assert [look.as_of for look in done.views] == [EARLIER]
     assert done.flips.subjects == done.views[0].kept > 0
 
 
 def test_the_version_in_force_against_itself_flips_nothing(kept: Tower) -> None:
-    (done,) = backtest("fulfilment", EVER, AS_OF, "1")
+    (done,) = backtest("fulfilment", EVER, AS_OF, "1", "")
     assert (done.flips.changed, done.flips.counterexamples) == (0, ())
 
 
@@ -132,26 +132,26 @@ def test_a_look_at_one_order_again_is_no_look_at_the_shop(tower: Tower, tmp_path
     refund = tower.waiting(Action.refund)[0]
     tower.rule(refund)
     tower.work()
-    (done,) = backtest("fulfilment", EVER, datetime.now(UTC), None)
+    (done,) = backtest("fulfilment", EVER, datetime.now(UTC), None, "")
     assert len(done.views) == 1
     assert done.flips.subjects > 400
 
 
 def test_bad_input_says_what_is_wrong(kept: Tower, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"no run of fulfilment was kept as of 2020.* \(2 are kept, as of 2026-10-30"):
-        backtest("fulfilment", EVER, EVER, None)
+        backtest("fulfilment", EVER, EVER, None, "")
     with pytest.raises(NotFound, match=r"no run of returns was kept"):
-        backtest("returns", EVER, AS_OF, None)
+        backtest("returns", EVER, AS_OF, None, "")
     with pytest.raises(PolicyError, match=r"there is no fulfilment@9 \(there is fulfilment@1\)"):
-        backtest("fulfilment@9", EVER, AS_OF, None)
+        backtest("fulfilment@9", EVER, AS_OF, None, "")
     with pytest.raises(PolicyError, match=r"there is no fulfilment@9"):
-        backtest("fulfilment", EVER, AS_OF, "9")
+        backtest("fulfilment", EVER, AS_OF, "9", "")
     with pytest.raises(PolicyError, match="returns@1: is no version of fulfilment"):
-        backtest("fulfilment", EVER, AS_OF, "returns@1")
+        backtest("fulfilment", EVER, AS_OF, "returns@1", "")
     with pytest.raises(PolicyError, match="there is no policy 'fulfillment'"):
-        backtest("fulfillment", EVER, AS_OF, None)
+        backtest("fulfillment", EVER, AS_OF, None, "")
     with pytest.raises(PolicyError, match="can't be read: No such file"):
-        backtest(str(tmp_path / "fulfilment.yaml"), EVER, AS_OF, None)
+        backtest(str(tmp_path / "fulfilment.yaml"), EVER, AS_OF, None, "")
     with pytest.raises(SettingError, match="--until: 2026-01-01 is before 2026-06-01"):
         show_backtest("fulfilment", "2026-06-01", "2026-01-01", None, None, json=True)
     with pytest.raises(SettingError, match="--since: 'yesterday' is no moment"):
@@ -170,7 +170,7 @@ def test_a_fact_that_no_run_kept_can_decide_nothing(kept: Tower, tmp_path: Path)
     with pytest.raises(
         PolicyError, match=r"fulfilment@1: reads weight, which run .* as of 2026-11-02 09:30 did not keep"
     ):
-        backtest(str(file), EVER, AS_OF, None)
+        backtest(str(file), EVER, AS_OF, None, "")
 
 
 def test_evidence_that_is_not_what_was_kept_is_not_decided_again(tower: Tower) -> None:
@@ -179,14 +179,14 @@ def test_evidence_that_is_not_what_was_kept_is_not_decided_again(tower: Tower) -
     archive = open_archive(tower.settings.artifacts)
     Path(archive.path(*tower.records(report)["detect"].outputs["result"])).write_bytes(b"other facts")
     with pytest.raises(BrokenChain, match="is not what was kept"):
-        backtest("fulfilment", EVER, AS_OF, None)
+        backtest("fulfilment", EVER, AS_OF, None, "")
 
 
 def test_a_changed_promise_is_tried_on_every_return_that_was_kept(larger: Any, tmp_path: Path) -> None:
     report = larger.reports["returns"]
     shorter = tmp_path / "return_policy.yaml"
     shorter.write_text((HOUSE / "return_policy.yaml").read_text().replace("value: 30", "value: 14", 1))
-    (done,) = backtest(str(shorter), EVER, AS_OF, None)
+    (done,) = backtest(str(shorter), EVER, AS_OF, None, "")
     facts = larger.kept(report, "entitle")
     held = facts[~facts["status"].isin(["rejected", "cancelled"]) & (facts["fault"] != "ours")]
     in_season = (held["return_window_clause"] == "holiday_extension@1 H.1") & (held["return_window"] == "open")
@@ -200,7 +200,7 @@ def test_a_changed_promise_is_tried_on_every_return_that_was_kept(larger: Any, t
 
 def test_the_queue_of_a_backtest_is_the_lanes_own(larger: Any) -> None:
     for name, report in larger.reports.items():
-        (done,) = backtest(name, EVER, AS_OF, None)
+        (done,) = backtest(name, EVER, AS_OF, None, "")
         cases = larger.kept(report, "score")
         opened = cases.groupby("team").size().to_dict()
         assert opened == {team: load.cases_before for team, load in done.flips.teams.items() if load.cases_before}

@@ -135,7 +135,7 @@ def test_nothing_of_an_erased_person_is_left_and_everything_still_verifies(tower
     told = values_of(tower, customer)
     before = everything_kept(tower)
     assert len([value for value in told if value in before]) >= 3
-    found = erase(customer, lead(tower), "article 17")
+    found = erase(customer, lead(tower), "article 17", "")
     after = everything_kept(tower)
     assert [value for value in told if value in after] == []
     assert found.instead in after and found.files > 5 and found.rows > 0
@@ -149,14 +149,14 @@ def test_nothing_of_an_erased_person_is_left_and_everything_still_verifies(tower
         row = session.get_one(CaseRow, case.id)
         noted = session.get_one(ErasureRow, found.instead)
     assert Case.model_validate(row.body).orders == case.orders, "the books keep the order"
-    assert (noted.person, noted.by, noted.why) == (code_of(customer), "lea", "article 17")
+    assert (noted.person, noted.by, noted.why) == (code_of(customer, ""), "lea", "article 17")
 
 
 def test_what_was_posted_is_changed_where_it_was_posted(tower: Tower) -> None:
     customer = table(tower, "orders")["customer_id"].dropna().iloc[0]
     close(tower, customer)
-    said(tower.ledger, tower.settings, [notice_message("notice:1", "A note", [f"ask {customer} for the slip"])])
-    erase(customer, lead(tower), "article 17")
+    said(tower.ledger, tower.settings, [notice_message("notice:1", "A note", [f"ask {customer} for the slip"])], "")
+    erase(customer, lead(tower), "article 17", "")
     with tower.ledger.read() as session:
         row = session.get_one(OutboxMessage, "notice:1")
     assert customer not in row.text and row.state == "pending" and row.revision != row.delivered_revision
@@ -174,7 +174,7 @@ def test_nobody_else_loses_a_word(tower: Tower) -> None:
                 if name.startswith("result.frames."):
                     frame = pd.read_parquet(archive.local(address))
                     others[address] = frame[~frame.get("order_id", pd.Series(dtype=str)).isin(mine)]
-    erase(customer, lead(tower), "article 17")
+    erase(customer, lead(tower), "article 17", "")
     gone = erased_files(tower.ledger)
     for address, rest in others.items():
         now = gone.get(address[:2])
@@ -188,7 +188,7 @@ def test_two_people_of_the_same_evidence_are_erased_one_after_the_other(tower: T
     proof = lead(tower)
     for customer in customers:
         close(tower, customer)
-        assert erase(customer, proof, "article 17").files > 0
+        assert erase(customer, proof, "article 17", "").files > 0
     archive = open_archive(tower.settings.artifacts)
     for run in runs(tower.ledger):
         assert verify(archive, tower.ledger, run).records > 0
@@ -200,7 +200,7 @@ def test_a_file_that_comes_back_from_a_copy_is_named(tower: Tower, tmp_path: Pat
     customer = table(tower, "orders")["customer_id"].dropna().iloc[0]
     close(tower, customer)
     shutil.copytree(tmp_path / "artifacts", tmp_path / "copy")
-    erase(customer, lead(tower), "article 17")
+    erase(customer, lead(tower), "article 17", "")
     shutil.copytree(tmp_path / "copy", tmp_path / "artifacts", dirs_exist_ok=True)
     archive = open_archive(tower.settings.artifacts)
     with pytest.raises(BrokenChain, match=r"was erased on .*, and is there again"):
@@ -223,12 +223,12 @@ def test_an_erasure_that_was_killed_goes_on(tower: Tower, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(erasing, "_replace", killed)
     with pytest.raises(KeyboardInterrupt):
-        erase(customer, proof, "article 17")
+        erase(customer, proof, "article 17", "")
     monkeypatch.setattr(erasing, "_replace", replace)
     archive = open_archive(tower.settings.artifacts)
     for run in runs(tower.ledger):
         verify(archive, tower.ledger, run)
-    again: Erased = erase(customer, proof, "article 17")
+    again: Erased = erase(customer, proof, "article 17", "")
     after = everything_kept(tower)
     assert [value for value in told if value in after] == [] and again.files > 0
     for run in runs(tower.ledger):
@@ -240,18 +240,18 @@ def test_whoever_has_something_open_is_not_erased_yet(tower: Tower) -> None:
     before = everything_kept(tower)
     proof = lead(tower)
     with pytest.raises(LedgerError, match=rf"case {case.id} is open"):
-        erase(customer, proof, "article 17")
+        erase(customer, proof, "article 17", "")
     close(tower, customer)
-    place_hold(tower.ledger, case.id, proof, written_authority(), "a court asked", datetime.now(UTC))
+    place_hold(tower.ledger, case.id, proof, written_authority(""), "a court asked", datetime.now(UTC))
     with pytest.raises(LedgerError, match="is held: a court asked"):
-        erase(customer, proof, "article 17")
+        erase(customer, proof, "article 17", "")
     assert customer in before and customer in everything_kept(tower)
 
 
 def test_only_a_keeper_erases(tower: Tower) -> None:
     customer = table(tower, "orders")["customer_id"].dropna().iloc[0]
     with pytest.raises(NoAuthority):
-        erase(customer, lead(tower, "approver"), "article 17")
+        erase(customer, lead(tower, "approver"), "article 17", "")
     assert customer in everything_kept(tower)
 
 

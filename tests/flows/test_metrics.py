@@ -267,7 +267,7 @@ def trip(ledger: Ledger, lane: str, shop: str) -> None:
 def test_a_look_that_a_broken_contract_stopped_is_seen(ledger: Ledger) -> None:
     for hours, breach in ((2, ""), (1, "orders@1: orders.columns")):
         record_look(
-            ledger, f"run-{hours}", lane="returns", source="folder:/exports/secret-place", as_of=NOW,
+            ledger, f"run-{hours}", lane="returns", source="folder:/exports/secret-place", shop="", as_of=NOW,
             now=NOW - timedelta(hours=hours), accepted={} if breach else {"orders": 5}, breach=breach,
         )  # fmt: skip
     found = now_in(ledger.engine.url.render_as_string(hide_password=False))

@@ -189,7 +189,7 @@ def test_what_was_looked_at_in_parts_is_decided_again_by_another_version(tmp_pat
     done = []
     for name, (tower, _) in (("whole", whole(folder)), ("parts-200", divided(folder, 200))):
         with own_tower(tmp_path / name, tower.flows):
-            done.append(backtest(str(stricter), EVER, AS_OF, None)[0].flips)
+            done.append(backtest(str(stricter), EVER, AS_OF, None, "")[0].flips)
     assert done[0].kinds == done[1].kinds and done[0].subjects == done[1].subjects == 500
     assert done[0].proposals == done[1].proposals and done[0].changed > 0
 

@@ -120,7 +120,7 @@ def test_under_another_policy_exactly_what_the_backtest_foretold_turns_out_other
         report = tower.watch(dry_run=False)
         stricter = changed(tmp_path, ("late_grace_days", 7), ("unpaid_hours", 1))
         done = replay(report.run_id, str(stricter))
-        (foretold,) = backtest(str(stricter), EVER, datetime(2030, 1, 1, tzinfo=UTC), None)
+        (foretold,) = backtest(str(stricter), EVER, datetime(2030, 1, 1, tzinfo=UTC), None, "")
     assert done.turned is not None and done.policy == "fulfilment@1"
     expected = {kind: each.model_dump(exclude={"money"}) for kind, each in foretold.flips.kinds.items()}
     found = {kind: each.model_dump() for kind, each in done.turned.kinds.items()}

@@ -115,7 +115,7 @@ def test_what_a_younger_run_needs_too_stays(kept: Tower) -> None:
 
 def test_what_is_held_stays_until_it_is_released(kept: Tower) -> None:
     late, case = datetime.now(UTC) + PERIOD + DAY, queue(kept.ledger)[0].id
-    proof, authority = lead(kept), written_authority()
+    proof, authority = lead(kept), written_authority("")
     place_hold(kept.ledger, case, proof, authority, "a court asked for it", datetime.now(UTC))
     assert held_runs(kept.ledger) >= set(runs(kept.ledger))
     held = expire_kept(late)
@@ -128,7 +128,7 @@ def test_what_is_held_stays_until_it_is_released(kept: Tower) -> None:
 
 
 def test_only_a_keeper_holds_and_says_why(kept: Tower) -> None:
-    case, now, authority = queue(kept.ledger)[0].id, datetime.now(UTC), written_authority()
+    case, now, authority = queue(kept.ledger)[0].id, datetime.now(UTC), written_authority("")
     with pytest.raises(NoAuthority, match="may not hold or erase"):
         place_hold(kept.ledger, case, lead(kept, "ana", "approver"), authority, "why", now)
     with pytest.raises(NotProved):

@@ -48,8 +48,8 @@ LANE = "fulfilment"
 
 
 def stand(tower: Any, rung: str) -> None:
-    before = newest_rung(tower.ledger, LANE)
-    assert fall(tower.ledger, LANE, rung, "for this test", datetime.now(UTC), after=before)
+    before = newest_rung(tower.ledger, LANE, "")
+    assert fall(tower.ledger, LANE, rung, "for this test", datetime.now(UTC), after=before, shop="")
 
 
 def fill(tower: Any, orders: int = 1200) -> None:
@@ -112,7 +112,7 @@ def test_what_a_lane_kept_while_it_observed_is_decided_again_by_a_lower_rung(tow
     tower.watch()
     file = tmp_path / "fulfilment.yaml"
     file.write_text((reader.HOUSE / "fulfilment.yaml").read_text().replace("rung: act", "rung: route", 1))
-    (done,) = backtest(str(file), AS_OF - DAY, AS_OF + DAY, None)
+    (done,) = backtest(str(file), AS_OF - DAY, AS_OF + DAY, None, "")
     lost = {action: asked.lost.count for action, asked in done.flips.proposals.items()}
     assert set(lost) == {"refund", "reship", "hold"} and all(lost.values())
 
@@ -206,7 +206,7 @@ def test_what_was_sent_before_a_lane_fell_is_read_and_not_sent_again(recommendin
     tower, proposal = recommending, recommending.waiting(Action.refund)[0]
     before, now = tower.refunds(proposal.order_id), datetime.now(UTC)
     tower.rule(proposal)
-    leave = authorise(tower.ledger, proposal.digest, written_authority(), now)
+    leave = authorise(tower.ledger, proposal.digest, written_authority(""), now)
     intend(tower.ledger, leave, "a run that died", now)
     move(tower.ledger, proposal.digest, EffectState.sent, holder="a run that died", now=now)
     wake(tower, proposal)
@@ -219,7 +219,7 @@ def test_what_was_meant_and_never_sent_is_left_to_a_person(recommending: Any) ->
     tower, proposal = recommending, recommending.waiting(Action.refund)[0]
     tower.rule(proposal)
     now = datetime.now(UTC)
-    intend(tower.ledger, authorise(tower.ledger, proposal.digest, written_authority(), now), "a run that died", now)
+    intend(tower.ledger, authorise(tower.ledger, proposal.digest, written_authority(""), now), "a run that died", now)
     wake(tower, proposal)
     assert standing_of(tower, proposal) == "by hand"
     assert find_effect(tower.ledger, proposal.digest).state is EffectState.refused
@@ -351,7 +351,7 @@ def test_a_lane_falls_by_itself_by_one_rung_and_says_so_once(strict: Tower, how:
     assert again.fell == {} and again.rungs[LANE] is Rung.recommend, "what made it fall is not counted again"
     notices = [text for text in told(strict) if "fulfilment fell to recommend" in text]
     assert len(notices) == 1 and why in notices[0]
-    assert newest_rung(strict.ledger, LANE).by == ""  # type: ignore[union-attr]
+    assert newest_rung(strict.ledger, LANE, "").by == ""  # type: ignore[union-attr]
 
 
 def test_a_lane_rises_when_it_has_earned_it_and_a_lead_says_so_and_falls_when_anybody_does(
@@ -376,7 +376,7 @@ def test_a_lane_rises_when_it_has_earned_it_and_a_lead_says_so_and_falls_when_an
     assert "ana may not promote a lane" in capsys.readouterr().err
     monkeypatch.setenv("TOWER_TOKEN", tokens["lea"])
     assert command("rungs", "promote", LANE, *as_lea) == 0
-    row = newest_rung(tower.ledger, LANE)
+    row = newest_rung(tower.ledger, LANE, "")
     assert row and (row.rung, row.by) == ("route", "lea") and "looked at (300 looks, 0 breaches" in row.why
     assert weigh_lanes().fell == {}, "and does not fall by the record it rose by"
     monkeypatch.setenv("TOWER_TOKEN", tokens["ana"])

@@ -30,7 +30,7 @@ def test_a_fact_of_another_type_and_one_that_nobody_gives_are_told_with_their_li
     text = text.replace("\nthresholds:", UNHEARD_OF, 1)
     file.write_text(text)
     with pytest.raises(SystemExit):
-        lint_policies([str(file)], json=True, examples=False)
+        lint_policies([str(file)], json=True, examples=False, shop="")
     told = capsys.readouterr().out
     assert "category is declared boolean, and the signals give VARCHAR" in told
     assert "mood is declared text, and the signals give no such column" in told

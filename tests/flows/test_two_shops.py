@@ -25,7 +25,8 @@ from control_tower.ledger.effects import find_effect, list_effects
 from control_tower.ledger.proofs import Token
 from control_tower.ledger.proposals import find_proposal
 from control_tower.ledger.rulings import find_ruling, rule
-from control_tower.nouns import Action, Case, Proposal, Ruling, Verdict
+from control_tower.ledger.turns import turn
+from control_tower.nouns import NO_SHOP, Action, Case, Proposal, Ruling, Verdict
 from control_tower.slack.tables import OutboxMessage
 from desk.command import main
 from tasks.authority import authority_over
@@ -199,6 +200,32 @@ def test_what_is_taken_back_is_taken_back_where_it_was_done(shops: TwoShops, peo
         propose_undo(shops.tower.ledger, other.digest, people[BERLIN], "it was wrong", datetime.now(UTC))
     undo = propose_undo(shops.tower.ledger, other.digest, people[RECIFE], "it was wrong", datetime.now(UTC))
     assert (undo.shop, undo.source) == (RECIFE, f"shop:{RECIFE}")
+
+
+def test_who_may_hold_what_was_kept_is_said_by_the_shop_of_the_case(
+    shops: TwoShops, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lead = enrol(shops.tower.ledger, "of-both", datetime.now(UTC), roles=("lead",), shops=(BERLIN, RECIFE))
+    monkeypatch.setenv("TOWER_TOKEN", lead.token)
+
+    def keep(what: str, shop: str) -> tuple[int, str]:
+        words = ["kept", what, cases_of(shops, shop)[0].id, "--as", "of-both", "--reason", "a court asked"]
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        return int(ended.value.code or 0), " ".join(capsys.readouterr().err.split())
+
+    assert [keep("hold", BERLIN)[0], keep("release", BERLIN)[0]] == [0, 0]
+    code, said = keep("hold", RECIFE)
+    assert code == 4 and "finance" in said, "in Recife a lead keeps nothing"
+
+
+def test_an_order_of_another_shop_with_the_same_number_keeps_nobody_waiting(
+    shops: TwoShops, people: dict[str, Token]
+) -> None:
+    _, other = twins(shops, Action.refund)
+    rule_by(shops, other, people[RECIFE])
+    with turn(shops.tower.ledger, other.order_id, BERLIN), turn(shops.tower.ledger, other.order_id, NO_SHOP):
+        assert carried_out(shops, other) == "done"
 
 
 def test_the_queue_and_the_effects_of_one_shop_are_its_own(shops: TwoShops, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ LANE = "fulfilment"
 
 
 def looked(ledger: Ledger, at: datetime, breach: str = "", source: str = "shop") -> None:
-    record_look(ledger, uuid4().hex, lane=LANE, source=source, as_of=at, now=at, breach=breach)
+    record_look(ledger, uuid4().hex, lane=LANE, source=source, shop="", as_of=at, now=at, breach=breach)
 
 
 def case(ledger: Ledger, opened: datetime, due: datetime, closed: datetime | None = None, lane: str = LANE) -> str:

@@ -171,9 +171,9 @@ def test_a_person_with_authority_closes_it_and_what_tripped_it_counts_no_more(le
 
 def test_anybody_enrolled_stops_a_lane_by_hand_once(ledger: Ledger) -> None:
     bo = Token("bo", enrol(ledger, "bo", NOW).token)
-    trip_by_hand(ledger, "fulfilment", bo, "refunds look wrong", NOW)
+    trip_by_hand(ledger, "fulfilment", bo, "refunds look wrong", NOW, "")
     with pytest.raises(LedgerError, match="stopped already"):
-        trip_by_hand(ledger, "fulfilment", bo, "again", NOW)
+        trip_by_hand(ledger, "fulfilment", bo, "again", NOW, "")
     with pytest.raises(HandsStopped, match="bo: refunds look wrong"):
         act(ledger, refund("1001"), Caps())
 

@@ -42,39 +42,39 @@ def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
 
 
 def test_a_lane_that_never_moved_has_no_row_and_the_newest_row_counts(ledger: Ledger) -> None:
-    assert newest_rung(ledger, LANE) is None
-    assert fall(ledger, LANE, "recommend", "4 contract breaches", NOW, after=None)
-    first = newest_rung(ledger, LANE)
-    assert fall(ledger, LANE, "route", "more", NOW, after=first)
-    assert newest_rung(ledger, LANE).rung == "route"  # type: ignore[union-attr]
-    assert newest_rung(ledger, "returns") is None
+    assert newest_rung(ledger, LANE, "") is None
+    assert fall(ledger, LANE, "recommend", "4 contract breaches", NOW, after=None, shop="")
+    first = newest_rung(ledger, LANE, "")
+    assert fall(ledger, LANE, "route", "more", NOW, after=first, shop="")
+    assert newest_rung(ledger, LANE, "").rung == "route"  # type: ignore[union-attr]
+    assert newest_rung(ledger, "returns", "") is None
 
 
 def test_of_two_that_weigh_a_lane_by_the_same_record_one_lets_it_fall(ledger: Ledger) -> None:
-    assert fall(ledger, LANE, "recommend", "why", NOW, after=None)
-    assert not fall(ledger, LANE, "recommend", "why", NOW, after=None)
+    assert fall(ledger, LANE, "recommend", "why", NOW, after=None, shop="")
+    assert not fall(ledger, LANE, "recommend", "why", NOW, after=None, shop="")
 
 
 def test_a_person_with_the_role_promotes_and_any_enrolled_person_demotes(ledger: Ledger) -> None:
     lea, ana = (Token(n, enrol(ledger, n, NOW, roles=(r,)).token) for n, r in (("lea", "lead"), ("ana", "approver")))
     with pytest.raises(NoAuthority, match="ana may not promote a lane"):
-        promote(ledger, LANE, "act", ana, authority(), "it is good", NOW, after=None)
+        promote(ledger, LANE, "act", ana, authority(), "it is good", NOW, after=None, shop="")
     with pytest.raises(NotProved):
-        promote(ledger, LANE, "act", Token("lea", "guessed"), authority(), "it is good", NOW, after=None)
+        promote(ledger, LANE, "act", Token("lea", "guessed"), authority(), "it is good", NOW, after=None, shop="")
     with pytest.raises(LedgerError, match="takes a reason"):
-        promote(ledger, LANE, "act", lea, authority(), " ", NOW, after=None)
-    assert newest_rung(ledger, LANE) is None
-    promote(ledger, LANE, "act", lea, authority(), "it is good", NOW, after=None)
-    promoted = newest_rung(ledger, LANE)
+        promote(ledger, LANE, "act", lea, authority(), " ", NOW, after=None, shop="")
+    assert newest_rung(ledger, LANE, "") is None
+    promote(ledger, LANE, "act", lea, authority(), "it is good", NOW, after=None, shop="")
+    promoted = newest_rung(ledger, LANE, "")
     assert promoted and (promoted.rung, promoted.by, promoted.why) == ("act", "lea", "lea: it is good")
     with pytest.raises(LedgerError, match="moved meanwhile"):
-        demote(ledger, LANE, "recommend", ana, "wrong refunds", NOW, after=None)
-    demote(ledger, LANE, "recommend", ana, "wrong refunds", NOW, after=promoted)
-    assert newest_rung(ledger, LANE).by == "ana"  # type: ignore[union-attr]
+        demote(ledger, LANE, "recommend", ana, "wrong refunds", NOW, after=None, shop="")
+    demote(ledger, LANE, "recommend", ana, "wrong refunds", NOW, after=promoted, shop="")
+    assert newest_rung(ledger, LANE, "").by == "ana"  # type: ignore[union-attr]
 
 
 def test_a_row_that_puts_a_lane_on_a_rung_behind_the_books_back_is_named(ledger: Ledger) -> None:
-    fall(ledger, LANE, "route", "why", NOW, after=None)
+    fall(ledger, LANE, "route", "why", NOW, after=None, shop="")
     assert list(faults(ledger.engine)) == []
     with ledger.engine.begin() as connection:
         connection.execute(
@@ -94,7 +94,7 @@ def test_looks_are_counted_and_a_breach_that_goes_on_is_one(ledger: Ledger) -> N
     for hour, breach in enumerate(["", "orders@1: stale", "orders@1: stale", "", "orders@1: stale", "orders@1: empty"]):
         looked(ledger, NOW - DAY + hour * HOUR, breach)
     looked(ledger, NOW - DAY + 4 * HOUR, "orders@1: stale", source="folder:/elsewhere")
-    found = lane_record(ledger, LANE, WINDOW, None, NOW)
+    found = lane_record(ledger, LANE, WINDOW, None, NOW, "")
     assert (found.looks, found.breaches) == (2, 4)
 
 
@@ -110,7 +110,7 @@ def test_a_case_is_overdue_when_nobody_ruled_on_it_or_closed_it_in_time(ledger: 
     ruled(ledger, due - HOUR, on=answered)
     late = case(ledger, NOW - 2 * DAY, due)
     ruled(ledger, due + HOUR, on=late)
-    found = lane_record(ledger, LANE, WINDOW, None, NOW)
+    found = lane_record(ledger, LANE, WINDOW, None, NOW, "")
     assert (found.cases, found.overdue) == (6, 3)
 
 
@@ -122,7 +122,7 @@ def test_approvals_of_the_full_amount_agree_and_what_was_undone_is_counted_of_wh
     ruled(ledger, NOW - HOUR, undoes=done[0], effect="confirmed")
     ruled(ledger, NOW - HOUR, undoes=done[1], effect="refused")
     ruled(ledger, NOW - 40 * DAY, effect="confirmed")
-    found = lane_record(ledger, LANE, WINDOW, None, NOW)
+    found = lane_record(ledger, LANE, WINDOW, None, NOW, "")
     assert (found.rulings, found.agreed) == (6, 4), "what is said of an undo is nothing about the lane's proposals"
     assert (found.effects, found.undone) == (3, 1)
 
@@ -131,7 +131,7 @@ def test_what_made_a_lane_fall_is_not_counted_again(ledger: Ledger) -> None:
     looked(ledger, NOW - DAY, "orders@1: stale")
     ruled(ledger, NOW - DAY, verdict="reject", effect="confirmed")
     case(ledger, NOW - 2 * DAY, NOW - DAY)
-    found = lane_record(ledger, LANE, WINDOW, NOW - HOUR, NOW)
+    found = lane_record(ledger, LANE, WINDOW, NOW - HOUR, NOW, "")
     assert (found.breaches, found.rulings, found.effects, found.overdue) == (0, 0, 0, 0)
 
 
@@ -146,7 +146,7 @@ def test_on_every_rung_a_refund_a_reship_and_a_hold_wait_for_a_person(
 ) -> None:
     """There is no leave to act without a ruling in the ledger, wherever a lane stands and whoever put it there."""
     book = Ledger(f"sqlite:///{tmp_path / 'every.db'}")
-    fall(book, LANE, rung, "for this test", NOW, after=newest_rung(book, LANE))
+    fall(book, LANE, rung, "for this test", NOW, after=newest_rung(book, LANE, ""), shop="")
     asked = proposal(str(order), 100 * order, action)
     record_proposals(book, [], [asked], NOW)
     with pytest.raises(NoAuthority, match="nobody has ruled on it"):

@@ -112,7 +112,7 @@ def test_an_effect_in_the_air_keeps_no_order_of_another_shop_waiting(
     assert intend(ledger, leave("rio"), "run", NOW).state is EffectState.intended
     with pytest.raises(OutcomeUnknown, match="it goes first"):
         intend(ledger, leave("berlin", amount=1199), "run", NOW)
-    with turn(ledger, "1001", shop="berlin"), turn(ledger, "1001", patience=0, shop="rio"):
+    with turn(ledger, "1001", "berlin"), turn(ledger, "1001", "rio", patience=0):
         pass
 
 
@@ -133,11 +133,11 @@ def test_a_person_of_all_shops_stops_them_all_and_one_of_a_shop_that_shop(
 ) -> None:
     ann, bo = person(ledger, "ann"), person(ledger, "bo", "rio")
     with pytest.raises(NoAuthority, match="not in every shop at once"):
-        trip_by_hand(ledger, LANE, bo, "it looks wrong", NOW)
+        trip_by_hand(ledger, LANE, bo, "it looks wrong", NOW, "")
     with pytest.raises(NoAuthority, match="not in berlin"):
         trip_by_hand(ledger, LANE, bo, "it looks wrong", NOW, "berlin")
     trip_by_hand(ledger, LANE, bo, "it looks wrong", NOW, "rio")
-    trip_by_hand(ledger, LANE, ann, "everything looks wrong", NOW)
+    trip_by_hand(ledger, LANE, ann, "everything looks wrong", NOW, "")
     for shop in SHOPS:
         with pytest.raises(HandsStopped):
             intend(ledger, leave(shop), "run", NOW)
@@ -154,7 +154,7 @@ def test_a_person_of_all_shops_stops_them_all_and_one_of_a_shop_that_shop(
 def test_where_a_lane_stands_in_one_shop_says_nothing_about_another(ledger: Ledger) -> None:
     bo = person(ledger, "bo", "rio")
     assert fall(ledger, LANE, "recommend", "it was wrong", NOW, after=None, shop="berlin")
-    assert newest_rung(ledger, LANE, "rio") is None and newest_rung(ledger, LANE) is None
+    assert newest_rung(ledger, LANE, "rio") is None and newest_rung(ledger, LANE, "") is None
     for shop in ("berlin", ""):
         after = newest_rung(ledger, LANE, shop)
         with pytest.raises(NoAuthority):

@@ -55,6 +55,7 @@ owner: head of Recife
 in_force: {from: 2020-01-01}
 time_zone: America/Sao_Paulo
 country: BR
+keepers: [finance]
 """
 UNPAID_SINCE = """
 UPDATE orders SET placed_at = :moment, status_at = :moment, observed_at = :moment WHERE order_id = (

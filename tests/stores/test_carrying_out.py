@@ -197,9 +197,9 @@ def test_a_slow_run_keeps_its_turn_however_late_the_clock_says_it_is(ledger: Led
 
 
 def test_turns_on_different_orders_do_not_wait_for_each_other(ledger: Ledger) -> None:
-    with turn(ledger, "1001"), turn(ledger, "1002", patience=0) as mine:
+    with turn(ledger, "1001", ""), turn(ledger, "1002", "", patience=0) as mine:
         mine.check()
-    with turn(ledger, "1001", patience=5):  # PostgreSQL gives a turn back when its connection has ended
+    with turn(ledger, "1001", "", patience=5):  # PostgreSQL gives a turn back when its connection has ended
         pass
 
 
@@ -208,14 +208,14 @@ def test_a_turn_is_lost_with_the_connection_and_nothing_is_called(ledger: Ledger
         pytest.skip("the kernel keeps the turn of a ledger in a file")
     from sqlalchemy import text
 
-    with turn(ledger, "1001") as mine:
+    with turn(ledger, "1001", "") as mine:
         with ledger.engine.connect() as other:
             other.execute(
                 text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
             )
         with pytest.raises(OutcomeUnknown, match="turn was lost"):
             mine.check()
-    with turn(ledger, "1001", patience=5):
+    with turn(ledger, "1001", "", patience=5):
         pass
 
 

@@ -64,7 +64,7 @@ def test_nothing_of_an_erased_person_is_left_in_what_webhooks_brought(inbox: Inb
     assert told_of(inbox, ANN) == [*TELLING, "account"]
     before = {sender: inbox.told(sender) for sender in ("shopify", "stripe", "easypost")}
     others = {name: content for name, content in inbox.contents().items() if BO["name"].encode() in content}
-    found = erase("7", keeper(inbox), "article 17")
+    found = erase("7", keeper(inbox), "article 17", "")
     assert told_of(inbox, ANN) == []
     assert found.webhooks == 8, "six of Shopify's, her charge, and the parcel that only its code ties to her"
     after = {sender: inbox.told(sender) for sender in before}
@@ -79,7 +79,7 @@ def test_nothing_of_an_erased_person_is_left_in_what_webhooks_brought(inbox: Inb
 
 
 def test_an_event_of_theirs_that_is_sent_again_is_known_and_does_not_come_back(inbox: Inbox) -> None:
-    erase("7", keeper(inbox), "article 17")
+    erase("7", keeper(inbox), "article 17", "")
     erased = inbox.contents()
     assert inbox.send("shopify", shopify_order(1001, 7, ANN), "orders/create") == "known"
     one = {
@@ -94,12 +94,12 @@ def test_an_event_of_theirs_that_is_sent_again_is_known_and_does_not_come_back(i
 
 def test_what_the_shop_still_tells_of_them_comes_back_and_is_erased_when_asked_again(inbox: Inbox) -> None:
     proof = keeper(inbox)
-    first = erase("7", proof, "article 17")
+    first = erase("7", proof, "article 17", "")
     inbox.send("shopify", shopify_order(1001, 7, ANN, updated_at="2026-05-01T09:00:00+01:00"), "orders/updated")
     assert told_of(inbox, ANN)
-    again = erase("7", proof, "article 17")
+    again = erase("7", proof, "article 17", "")
     assert told_of(inbox, ANN) == [] and (again.instead, again.webhooks) == (first.instead, 1)
-    assert erase("7", proof, "article 17").webhooks == 0, "nothing is left to do"
+    assert erase("7", proof, "article 17", "").webhooks == 0, "nothing is left to do"
 
 
 @pytest.mark.slow
@@ -117,8 +117,8 @@ def test_an_erasure_that_is_killed_goes_on_to_the_same_end(
 
     with monkeypatch.context() as cut, pytest.raises(KeyboardInterrupt):
         cut.setattr(Path, "replace", killed)
-        erase("7", proof, "article 17")
-    found = erase("7", proof, "article 17")
+        erase("7", proof, "article 17", "")
+    found = erase("7", proof, "article 17", "")
     assert told_of(inbox, ANN) == [] and found.webhooks == 9 - at
     assert {row["customer_id"] for row in inbox.told("shopify")["orders"]} == {found.instead, "8"}
 
@@ -127,7 +127,7 @@ def test_what_was_half_written_when_it_was_killed_is_taken_away(inbox: Inbox) ->
     half = inbox.settings.webhooks / "shopify" / ".half.part"
     half.write_text(ANN["name"])
     os.utime(half, (0, 0))
-    erase("7", keeper(inbox), "article 17")
+    erase("7", keeper(inbox), "article 17", "")
     assert told_of(inbox, ANN) == []
 
 
@@ -137,7 +137,7 @@ def test_whoever_has_something_open_or_held_is_not_erased_yet(inbox: Inbox, held
     hold(inbox, held=held)
     before = inbox.contents()
     with pytest.raises(LedgerError, match="is held: a court asked" if held else "case-1 is open"):
-        erase("7", keeper(inbox), "article 17")
+        erase("7", keeper(inbox), "article 17", "")
     assert inbox.contents() == before
 
 
@@ -145,7 +145,7 @@ def test_a_file_that_nobody_can_read_stops_an_erasure_before_it_begins(inbox: In
     (inbox.settings.webhooks / "stripe" / "half.json").write_text('{"object": "cha')
     before = inbox.contents()
     with pytest.raises(SourceError, match=r"half\.json.*is no JSON"):
-        erase("7", keeper(inbox), "article 17")
+        erase("7", keeper(inbox), "article 17", "")
     assert inbox.contents() == before
     with inbox.ledger.read() as session:
         assert session.query(ErasureRow).count() == 0
