@@ -66,7 +66,7 @@ def test_a_process_that_has_just_begun_can_walk_the_whole_book(tmp_path: Path) -
     program = (
         "import sys; from control_tower.ledger import open_ledger; from control_tower.ledger.journal import faults\n"
         "from control_tower.ledger.erasures import strike_rows\n"
-        "book = open_ledger(sys.argv[1]); strike_rows(book, lambda text: False, str, print)\n"
+        "book = open_ledger(sys.argv[1]); strike_rows(book, lambda text: False, str, print, '')\n"
         "print([str(fault) for fault in faults(book.engine)])"
     )
     said = subprocess.run([sys.executable, "-c", program, url], capture_output=True, text=True)
