@@ -15,21 +15,26 @@ import pandas as pd
 import pytest
 from prefect.client.orchestration import get_client
 from sqlalchemy import select
+from sqlmodel import col
 
 from control_tower.errors import NoAuthority
 from control_tower.keeping.step import open_archive
 from control_tower.ledger.approvers import enrol
+from control_tower.ledger.caps import trip_by_hand
 from control_tower.ledger.cases import queue
 from control_tower.ledger.dossiers import dossier
 from control_tower.ledger.effects import find_effect, list_effects
 from control_tower.ledger.proofs import Token
-from control_tower.ledger.proposals import find_proposal
+from control_tower.ledger.proposals import find_proposal, waiting_proposals
 from control_tower.ledger.rulings import find_ruling, rule
 from control_tower.ledger.turns import turn
 from control_tower.nouns import NO_SHOP, Action, Case, Proposal, Ruling, Verdict
 from control_tower.slack.tables import OutboxMessage
 from desk.command import main
-from tasks.authority import authority_over
+from flows.sweep_approvals import sweep_approvals
+from flows.tell_trouble import tell_trouble
+from tasks.authority import authority_over, written_authority
+from tasks.backtest import backtest
 from tasks.erase import erase
 from tests.flows.conftest import code_of
 from tests.shops.towers import BERLIN, RECIFE, TwoShops, two_shops
@@ -217,6 +222,46 @@ def test_who_may_hold_what_was_kept_is_said_by_the_shop_of_the_case(
     assert [keep("hold", BERLIN)[0], keep("release", BERLIN)[0]] == [0, 0]
     code, said = keep("hold", RECIFE)
     assert code == 4 and "finance" in said, "in Recife a lead keeps nothing"
+    with pytest.raises(NoAuthority, match="finance"):
+        erase("nobody", Token("of-both", lead.token), "they asked", RECIFE)
+
+
+def test_a_policy_is_tried_on_the_looks_of_one_shop_alone_and_as_that_shop_has_it(shops: TwoShops) -> None:
+    (tried,) = backtest("fulfilment", datetime(2020, 1, 1, tzinfo=UTC), datetime.now(UTC), None, RECIFE)
+    assert {look.shop for look in tried.views} == {RECIFE}
+    assert "fulfilment@1+recife@2" in tried.before and "fulfilment@1+recife@2" in tried.after
+
+
+def test_who_is_reminded_when_and_who_is_on_call_is_said_by_each_shop(shops: TwoShops) -> None:
+    def told_at(now: datetime) -> set[tuple[str, str]]:
+        """What was told new at a moment: its kind, and the channel."""
+        before = notices()
+        sweep_approvals(now)
+        return {(key.partition(":")[0], channel) for key, (channel, _) in notices().items() if key not in before}
+
+    def notices() -> dict[str, tuple[str, str]]:
+        with shops.tower.ledger.read() as session:
+            rows = [row for row in session.scalars(select(OutboxMessage)) if row.key.startswith(("rem", "esc", "exp"))]
+        return {row.key: (str(row.channel), json.dumps([row.text, row.blocks])) for row in rows}
+
+    opened = max(row.opened_at for row in waiting_proposals(shops.tower.ledger))
+    known = {shop: written_authority(shop) for shop in OF}
+    minute = timedelta(minutes=1)
+    day, four = (known[shop].after(opened, known[shop].waiting.escalate_after) + minute for shop in (BERLIN, RECIFE))
+    assert told_at(day) == {("reminder", "#berlin"), ("escalated", "#berlin")}, "Recife is patient"
+    assert ("escalated", "#recife") in told_at(four)
+    assert not any("rosa" in text for channel, text in notices().values() if channel == "#berlin")
+    assert any("rosa" in text for channel, text in notices().values() if channel == "#recife")
+
+
+def test_hands_that_are_stopped_in_one_shop_are_trouble_in_its_own_channel(
+    shops: TwoShops, people: dict[str, Token]
+) -> None:
+    trip_by_hand(shops.tower.ledger, "returns", people[RECIFE], "it looks wrong", datetime.now(UTC), RECIFE)
+    tell_trouble()
+    with shops.tower.ledger.read() as session:
+        rows = list(session.scalars(select(OutboxMessage).where(col(OutboxMessage.key).startswith("breaker:"))))
+    assert [row.channel for row in rows] == ["#recife"]
 
 
 def test_an_order_of_another_shop_with_the_same_number_keeps_nobody_waiting(
@@ -242,7 +287,6 @@ def test_a_shop_that_left_the_file_is_looked_at_and_acted_for_no_more(
     shops: TwoShops, people: dict[str, Token]
 ) -> None:
     from control_tower.errors import SourceError
-    from flows.sweep_approvals import sweep_approvals
 
     file = shops.folder / "shops.yaml"
     both = file.read_text()

@@ -25,6 +25,8 @@ from control_tower.ledger.tables import CaseRow, EffectRow, ProposalRow, VoteRow
 from control_tower.ledger.waiting import reopen, withdraw_all
 from control_tower.ledger.watermarks import orders_to_watch, shared_cases
 from control_tower.nouns import Action, Proposal, Ruling, Verdict, Vote, digest_of
+from control_tower.slack.outbox import Outbox
+from control_tower.slack.untold import untold
 from policies.authority import authority
 from tests.ledger.books import NOW, proposal
 from tests.model.cases import a_case
@@ -96,6 +98,11 @@ def test_a_look_at_one_shop_closes_no_case_of_another(ledger: Ledger) -> None:
 
 def test_the_queue_of_one_shop_is_its_own(ledger: Ledger) -> None:
     assert [row.id for row in queue(ledger, shop="rio")] == ["case-rio"]
+
+
+def test_what_was_not_told_of_one_shop_is_its_own(ledger: Ledger) -> None:
+    Outbox(ledger.engine)
+    assert untold(ledger, LANE, "rio") == ["case-rio"]
 
 
 def test_one_shop_s_look_opens_runs_for_its_own_proposals(ledger: Ledger) -> None:

@@ -56,6 +56,8 @@ in_force: {from: 2020-01-01}
 time_zone: America/Sao_Paulo
 country: BR
 keepers: [finance]
+on_call: {lead: [rosa]}
+waiting: {remind_after: 3 business days, remind_every: 8 hours, reminders: 1, escalate_after: 4 business days}
 """
 UNPAID_SINCE = """
 UPDATE orders SET placed_at = :moment, status_at = :moment, observed_at = :moment WHERE order_id = (
