@@ -248,8 +248,12 @@ def test_who_is_reminded_when_and_who_is_on_call_is_said_by_each_shop(shops: Two
     known = {shop: written_authority(shop) for shop in OF}
     minute = timedelta(minutes=1)
     day, four = (known[shop].after(opened, known[shop].waiting.escalate_after) + minute for shop in (BERLIN, RECIFE))
+    three = known[RECIFE].after(opened, known[RECIFE].waiting.remind_after) + minute
     assert told_at(day) == {("reminder", "#berlin"), ("escalated", "#berlin")}, "Recife is patient"
+    assert ("reminder", "#recife") in told_at(three)
     assert ("escalated", "#recife") in told_at(four)
+    reminded = {channel: text for key, (channel, text) in notices().items() if key.startswith("reminder:")}
+    assert "for lead: " in reminded["#recife"] and "for approver: " not in reminded["#recife"]
     assert not any("rosa" in text for channel, text in notices().values() if channel == "#berlin")
     assert any("rosa" in text for channel, text in notices().values() if channel == "#recife")
 

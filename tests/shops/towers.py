@@ -56,7 +56,14 @@ in_force: {from: 2020-01-01}
 time_zone: America/Sao_Paulo
 country: BR
 keepers: [finance]
-on_call: {lead: [rosa]}
+on_call: {finance: [rosa]}
+limits:  # an approver rules on nothing there
+  - {role: lead, action: refund, each: {BRL: 2500000}, a_day: {BRL: 12500000}}
+  - {role: lead, action: reship}
+  - {role: lead, action: hold}
+  - {role: lead, action: release}
+  - {role: lead, action: cancel_reship}
+  - {role: finance, action: refund, each: {BRL: 25000000}, a_day: {BRL: 100000000}}
 waiting: {remind_after: 3 business days, remind_every: 8 hours, reminders: 1, escalate_after: 4 business days}
 """
 UNPAID_SINCE = """

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from inspect import unwrap
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from sqlalchemy import select
 
 from control_tower.errors import NoAuthority, NotEarned
+from control_tower.keeping.step import open_archive
 from control_tower.ledger import Ledger, open_ledger
 from control_tower.ledger.approvers import enrol
 from control_tower.ledger.caps import open_breakers
@@ -18,7 +22,7 @@ from control_tower.ledger.proofs import Token
 from control_tower.ledger.rungs import fall
 from control_tower.ledger.tables import CaseRow, EffectRow, ProposalRow
 from control_tower.model.briefs import Briefs
-from control_tower.nouns import Case
+from control_tower.nouns import Case, Shop
 from control_tower.settings import Settings, settings
 from control_tower.slack.tables import OutboxMessage
 from desk.policy_lint import lint_policies
@@ -27,6 +31,7 @@ from policies.terms import Rung
 from tasks.book import read_book
 from tasks.prepare import prepare
 from tasks.settle_effects import settle_open
+from tasks.shadow import shadowed
 from tasks.shops import channel_of, version_of
 from tasks.standing import promote, standing
 from tasks.weigh import tell_of_rungs
@@ -143,6 +148,19 @@ def test_briefs_are_prepared_of_one_shop_s_cases_alone(ledger: Ledger) -> None:
     assert list(Briefs(ledger).of([CASE[BERLIN], CASE[RECIFE]])) == [CASE[RECIFE]]
 
 
+def test_what_is_on_trial_in_a_shop_is_tried_there_alone(tower: Settings, tmp_path: Path) -> None:
+    on_trial = RECIFE_FULFILMENT.replace("version: 2", "version: 3\nshadow: true")
+    (tmp_path / "recife" / "fulfilment@3.yaml").write_text(on_trial)
+    served = standing(LANE, NOW, BERLIN).policy
+    facts = open_archive(tower.artifacts).keep_frame("detect", pd.DataFrame(columns=list(served.facts)))
+    tried = {}
+    for id in (BERLIN, RECIFE):
+        shop = Shop(id=id, time_zone="Europe/Berlin", country="DE", currency="EUR")
+        found = shadowed(facts, served, NOW, shop)
+        tried[id] = {*found.flips, *found.faults}
+    assert tried == {BERLIN: set(), RECIFE: {"fulfilment@1+recife@3"}}
+
+
 def test_what_is_measured_of_a_shop_is_its_own(ledger: Ledger) -> None:
     book = unwrap(read_book)(RECIFE, NOW + timedelta(days=1))
     assert book.frames["cases"].rows == 1
@@ -162,8 +180,14 @@ def test_what_is_chosen_in_one_shop_is_its_own(ledger: Ledger) -> None:
     assert {each.shop for each in chosen((), "refund", None, "")} == {BERLIN, RECIFE}
 
 
-def test_the_authority_that_is_linted_is_the_shop_s(ledger: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
-    lint_policies(["authority"], json=True, examples=False, shop=BERLIN)
-    assert "recife" not in capsys.readouterr().out
-    lint_policies(["authority"], json=True, examples=False, shop=RECIFE)
-    assert "recife" in capsys.readouterr().out
+def test_the_authority_that_is_linted_is_the_shop_s(
+    ledger: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def faults(shop: str) -> set[str]:
+        with suppress(SystemExit):
+            lint_policies(["authority"], json=True, examples=False, shop=shop)
+        found = json.loads(capsys.readouterr().out)
+        return {each["file"] for each in found if each["check"] == "authority" and each["level"] == "fault"}
+
+    assert faults(BERLIN) == set()
+    assert faults(RECIFE) == {str(tmp_path / "recife" / "authority.yaml")}, "an approver may do nothing there"
