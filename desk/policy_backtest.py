@@ -31,7 +31,7 @@ def backtest(
     plot: Path | None,
     *,
     json: bool,
-    shop: str = "",
+    shop: str,
 ) -> None:
     """Decide again what past runs kept, and show what turns out otherwise.
 

@@ -153,11 +153,11 @@ def test_bad_input_says_what_is_wrong(kept: Tower, tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match="can't be read: No such file"):
         backtest(str(tmp_path / "fulfilment.yaml"), EVER, AS_OF, None, "")
     with pytest.raises(SettingError, match="--until: 2026-01-01 is before 2026-06-01"):
-        show_backtest("fulfilment", "2026-06-01", "2026-01-01", None, None, json=True)
+        show_backtest("fulfilment", "2026-06-01", "2026-01-01", None, None, json=True, shop="")
     with pytest.raises(SettingError, match="--since: 'yesterday' is no moment"):
-        show_backtest("fulfilment", "yesterday", None, None, None, json=True)
+        show_backtest("fulfilment", "yesterday", None, None, None, json=True, shop="")
     with pytest.raises(SettingError, match=r"--plot: .*flips.pdf can't be drawn"):
-        show_backtest("fulfilment", None, None, None, tmp_path / "flips.pdf", json=True)
+        show_backtest("fulfilment", None, None, None, tmp_path / "flips.pdf", json=True, shop="")
 
 
 def test_a_fact_that_no_run_kept_can_decide_nothing(kept: Tower, tmp_path: Path) -> None:
@@ -210,18 +210,18 @@ def test_the_command_tells_in_json_in_tables_and_in_a_picture(
     kept: Tower, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     policy = lenient(tmp_path)
-    show_backtest(policy, "2026-10-01", "2026-11-02", None, tmp_path / "flips.svg", json=True)
+    show_backtest(policy, "2026-10-01", "2026-11-02", None, tmp_path / "flips.svg", json=True, shop="")
     (told,) = json.loads(capsys.readouterr().out)
     assert told["flips"]["kinds"]["late_delivery"]["no_longer_found"] > 0
     assert len(told["flips"]["counterexamples"]) == min(10, told["flips"]["changed"])
     first = (tmp_path / "flips.svg").read_bytes()
     assert b"<svg" in first
-    show_backtest(policy, "2026-10-01", None, None, tmp_path / "flips.png", json=False)
+    show_backtest(policy, "2026-10-01", None, None, tmp_path / "flips.png", json=False, shop="")
     said = capsys.readouterr().out
     assert "1 of 2 looks kept" in said
     assert "late_delivery" in said
     assert (tmp_path / "flips.png").read_bytes().startswith(b"\x89PNG")
-    show_backtest(policy, "2026-10-01", "2026-11-02", None, tmp_path / "flips.svg", json=True)
+    show_backtest(policy, "2026-10-01", "2026-11-02", None, tmp_path / "flips.svg", json=True, shop="")
     assert (tmp_path / "flips.svg").read_bytes() == first, "the same backtest draws the same picture"
 
 
