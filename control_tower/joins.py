@@ -42,6 +42,15 @@ def quoted(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
+def in_order(rows: str, *columns: str) -> str:
+    """SQL of rows in the order of some columns; rows that are alike there have an order of their own, always the same.
+
+    A sort leaves those in whatever order several threads brought them.
+    """
+    by = ", ".join(map(quoted, columns))
+    return f"SELECT * FROM ({rows}) AS rows_in_order ORDER BY {by}, hash(rows_in_order)"
+
+
 def literal(text: str) -> str:
     """A SQL string literal that can't be anything else."""
     return "'" + text.replace("'", "''") + "'"

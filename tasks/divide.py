@@ -78,7 +78,7 @@ def divide(
         views = {table: view_of(opened, connection, table, as_of, (), live) for table in present}
         spans = _home_of_orders(connection, views["orders"], opened.shop.time_zone, part_orders)
         tie(connection, views, len(spans) - 1)
-        connection.execute("SET threads = 1")  # so that rows keep their order, and a part is the same file each time
+        _keep_order(connection)
         frames = {table: _written(connection, table, view, len(spans), tower) for table, view in views.items()}
     absent, untold = tuple(table for table in tables if table not in present), untold_by(opened, present)
     return Divided(
@@ -98,6 +98,16 @@ def divide(
             for number, span in enumerate(spans)
         )
     )
+
+
+def _keep_order(connection: duckdb.DuckDBPyConnection) -> None:
+    """From here on, a left join gives the rows of its left side in their order, and a part is the same file each time.
+
+    One thread, which looks each row up; in a table of fewer rows than there are orders, DuckDB would look up the
+    orders, which come in whatever order several threads counted them.
+    """
+    connection.execute("SET threads = 1")
+    connection.execute("SET disabled_optimizers = 'build_side_probe_side'")
 
 
 class Span(NamedTuple):

@@ -141,9 +141,11 @@ def view_of(
     """SQL of a source's table as it was at a moment, in the columns of its contract.
 
     Raises:
+        MappingError: its mapping names a column that the contract does not have.
         ContractBreach: it lacks a promised column.
     """
     contract = data_contracts.load(table)
+    source.check_columns(table, contract.columns)
     _complete(contract, source.columns(table))
     only = None if contract.read_whole else orders or None
     relation = source.relation(connection, table, contract.duckdb_types(), only)

@@ -149,7 +149,9 @@ def with_context(contract: Contract, gathered: Gathered, tower: Settings) -> pd.
         for number, (table, on) in enumerate(sorted({(column.table, column.on) for column in context})):
             parent = literal(archive.location(gathered.frames[table]))
             joined.append(
-                f"LEFT JOIN (SELECT DISTINCT ON ({quoted(on)}) * FROM read_parquet({parent})) AS p{number}"
+                # Of several rows of one key always the same, wherever they lie: in a part, or in the whole.
+                f"LEFT JOIN (SELECT DISTINCT ON ({quoted(on)}) *"
+                f" FROM read_parquet({parent}) AS p ORDER BY hash(p)) AS p{number}"
                 f" ON p{number}.{quoted(on)} = c.{quoted(on)}"
             )
             picked += [

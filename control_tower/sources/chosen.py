@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from control_tower.joins import literal, quoted
+from control_tower.joins import in_order, literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,7 +31,5 @@ def of_orders(
     asked = f"asked_{uuid4().hex}"
     connection.register(asked, pa.table({"order_id": pa.array(orders, pa.string())}))
     # A join keeps no order, and what is kept is named by its bytes.
-    return (
-        f"SELECT * FROM ({relation}) WHERE order_id IN (SELECT order_id FROM {quoted(asked)}){or_none}"
-        f" ORDER BY source_id, {quoted(key)}"
-    )
+    chosen = f"SELECT * FROM ({relation}) WHERE order_id IN (SELECT order_id FROM {quoted(asked)}){or_none}"
+    return in_order(chosen, "source_id", key)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from control_tower.errors import MappingError, SourceError, nearest
-from control_tower.joins import literal, quoted
+from control_tower.joins import in_order, literal, quoted
 from control_tower.nouns import Shop, as_json
 from control_tower.sources.cells import converted, moment
 from control_tower.sources.chosen import of_orders
@@ -69,6 +69,16 @@ class FolderSource(Observed):
         """The canonical columns that the mapping gives to every part of a table, and the files tell of."""
         return frozenset.intersection(*(self._told(part) for part in self.mapping.tables[table]))
 
+    def check_columns(self, table: str, known: Collection[str]) -> None:
+        """See that the mapping gives a table no other columns: see the protocol."""
+        if not self.mapped:  # a canonical file may have columns of its own beside
+            return
+        for part in self.mapping.tables[table]:
+            if unknown := next((name for name in part.columns if name not in known), None):
+                raise MappingError(
+                    f"table {table} has no column {unknown!r}", where=self.name, remedy=nearest(unknown, known)
+                )
+
     def relation(
         self,
         connection: duckdb.DuckDBPyConnection,
@@ -81,7 +91,7 @@ class FolderSource(Observed):
         whole = " UNION ALL ".join(self._part(connection, table, part, columns) for part in mapped)
         # A join keeps no order and a choice of rows none, and what is kept is named by its bytes.
         if len(mapped) > 1 or mapped[0].join:
-            whole = f"SELECT * FROM ({whole}) ORDER BY source_id, {quoted(next(iter(columns)))}"
+            whole = in_order(whole, "source_id", next(iter(columns)))
         elif mapped[0].one_row_for:
             whole += " ORDER BY m._row"
         if orders is None or "order_id" not in columns:  # a table without orders is given whole
@@ -141,11 +151,6 @@ class FolderSource(Observed):
             one = f"(SELECT DISTINCT ON ({quoted(its)}) * FROM {other} ORDER BY {quoted(its)}, _row)"
             joined += f" LEFT JOIN {one} AS {quoted(file)} ON {quoted(file)}.{quoted(its)} = m.{quoted(mine)}"
         find = self._finder(table, part, known)
-        unknown = next((name for name in part.columns if name not in columns), None)
-        if unknown and self.mapped:  # a canonical file may have columns of its own beside
-            raise MappingError(
-                f"table {table} has no column {unknown!r}", where=self.name, remedy=nearest(unknown, columns)
-            )
         picked, unread = [], ["_broken"]
         for name, kind in columns.items():
             value, failed = self._value(name, kind, part, find, table, next(iter(columns)))

@@ -6,11 +6,11 @@ one parcel there that has its tracking code; codes are recycled, so where there 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from control_tower.errors import SourceError, nearest
-from control_tower.joins import quoted
+from control_tower.joins import in_order, quoted
 from control_tower.nouns import Shop
 from control_tower.sources.chosen import of_orders
 from control_tower.sources.observed import Observed
@@ -56,6 +56,10 @@ class LayeredSource(Observed):
                 return layer
         raise SourceError(f"has no table {table}", where="+".join(self._named()), remedy=nearest(table, self.tables()))
 
+    def check_columns(self, table: str, known: Collection[str]) -> None:
+        """As the one does that gives a table."""
+        self.layer(table).check_columns(table, known)
+
     def relation(
         self,
         connection: duckdb.DuckDBPyConnection,
@@ -84,15 +88,15 @@ class LayeredSource(Observed):
         }
         picked = ", ".join(f"{moved.get(name, 'scan.' + quoted(name))} AS {quoted(name)}" for name in columns)
         lost = "concat('fulfillment_id: no parcel, or more than one, has its tracking code ', theirs.tracking_code)"
-        return (
+        joined = (
             f"SELECT {picked}, nullif(concat_ws('; ', scan.unreadable,"
             f" CASE WHEN ours.fulfillment_id IS NULL THEN {lost} END), '') AS unreadable"
             f" FROM ({scans}) AS scan LEFT JOIN ({theirs}) AS theirs USING (fulfillment_id)"
             " LEFT JOIN (SELECT tracking_code, min(fulfillment_id) AS fulfillment_id, min(order_id) AS order_id"
             f" FROM ({ours}) WHERE status IS DISTINCT FROM 'cancelled' AND tracking_code IS NOT NULL"
             " GROUP BY tracking_code HAVING count(*) = 1) AS ours ON ours.tracking_code = theirs.tracking_code"
-            f" ORDER BY scan.source_id, scan.{quoted(next(iter(columns)))}"
         )
+        return in_order(joined, "source_id", next(iter(columns)))
 
     def _named(self) -> list[str]:
         return [layer.shop.id for layer in self.layers]

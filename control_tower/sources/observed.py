@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -28,9 +28,12 @@ class _Related(Protocol):
 
 
 class Observed:
-    """`tide`, `changed` and `orders_with` of the protocol, asked of the rows themselves."""
+    """`tide`, `changed` and `orders_with` of the protocol, asked of the rows themselves; of no mapping."""
 
     keyed = False
+
+    def check_columns(self, table: str, known: Collection[str]) -> None:
+        """Nobody maps its columns, so none of them can be wrong: see the protocol."""
 
     def tide(
         self: _Related,

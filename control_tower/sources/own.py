@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -38,6 +38,10 @@ class OwnSource:
     def columns(self, table: str) -> frozenset[str]:
         """The columns that the source tells of."""
         return self.source.columns(table)
+
+    def check_columns(self, table: str, known: Collection[str]) -> None:
+        """As the source does."""
+        self.source.check_columns(table, known)
 
     def relation(
         self,

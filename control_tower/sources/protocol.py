@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -33,6 +33,16 @@ class Source(Protocol):
 
     def columns(self, table: str) -> frozenset[str]:
         """The columns of a table that the source really tells of; the others are NULL throughout."""
+
+    def check_columns(self, table: str, known: Collection[str]) -> None:
+        """See that nothing gives a table a column that it can't have.
+
+        Args:
+            known: the columns that it may have.
+
+        Raises:
+            MappingError: its mapping does.
+        """
 
     def relation(
         self,

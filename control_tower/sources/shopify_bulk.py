@@ -93,7 +93,7 @@ class BulkExport(Observed):
         if orders is not None and "order_id" in columns:
             chosen = f" WHERE order_id IN ({', '.join(map(literal, orders)) or 'NULL'}) OR order_id IS NULL"
         named = ", ".join(quoted(name) for name in columns if name != "version")
-        newest = "row_number() OVER (PARTITION BY _key ORDER BY version DESC NULLS LAST, _seen DESC, _file DESC)"
+        newest = "row_number() OVER (PARTITION BY _key ORDER BY version DESC NULLS LAST, _seen DESC, _file DESC, _text)"
         return (
             f"SELECT {named}, {'version, ' if 'version' in columns else ''}unreadable FROM ({parts}){chosen}"
             f" QUALIFY _key IS NULL OR {newest} = 1 ORDER BY _source_id"
@@ -121,7 +121,7 @@ class BulkExport(Observed):
             if name != "version"
         )
         return (
-            f"SELECT {picked}, version, {own} AS _key, {named} AS _source_id, seen AS _seen, filename AS _file,"
+            f"SELECT {picked}, version, {own} AS _key, {named} AS _source_id, seen AS _seen, filename AS _file, hash(text) AS _text,"
             f" nullif(concat_ws('; ', {broken}), '') AS unreadable"
             f" FROM (SELECT version, seen, filename, CAST(node AS VARCHAR) AS text, {self._lost(part)} AS lost{texts}"
             f" FROM ({self._nodes(part)}) WHERE {part.where})"
@@ -138,7 +138,7 @@ class BulkExport(Observed):
             return nodes
         read = any("owner" in cell.sql for cell in part.columns.values())
         whole = "json" if read else "json_object('test', json -> '$.test')"  # an order is large, and there are many
-        owner = f"max_by({whole}, {self._seen()})"
+        owner = f"max_by({whole}, row({self._seen()}, hash(json)))"  # of two written at once, always the same
         owners = f"SELECT json ->> '$.id' AS name, {owner} AS owner FROM {self._lines(part.owner)} GROUP BY ALL"
         return f"SELECT * FROM ({nodes}) LEFT JOIN ({owners}) AS owners ON owners.name = node ->> '$.__parentId'"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -141,6 +141,9 @@ class EmbeddedShop:
         field, written = read.schema.field(at), read.column(at)
         floor = pa.scalar(seen, pa.int64()).cast(field.type)
         return read.set_column(at, field, pc.if_else(pc.less(written, floor), floor, written))
+
+    def check_columns(self, table: str, known: Collection[str]) -> None:
+        """Its columns are the tower's own."""
 
     @property
     def keyed(self) -> bool:

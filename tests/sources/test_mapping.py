@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,7 @@ def computed(
         (folder / "x.csv").write_bytes(content)
     else:
         content.to_parquet(folder / "x.parquet", row_group_size=100)
+        os.utime(folder / "x.parquet", (0, 0))  # written again, it is the same file
     key = data_contracts.load(table).key
     file = "x.csv" if isinstance(content, bytes) else "x.parquet"
     mapping = folder / "a.yaml"
@@ -279,6 +281,13 @@ def test_rows_that_are_chosen_come_in_the_order_of_the_file_however_many_read_it
     for threads in (1, 4):
         rows = computed(tmp_path, content, columns, "one_row_for: no", "orders", threads)
         assert [(row["order_id"], row["customer_id"]) for row in rows] == wanted
+
+
+def test_joined_rows_of_one_key_come_in_one_order_however_many_read_them(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"no": [str(n % 100) for n in range(20_000)], "place": [str(n) for n in range(20_000)]})
+    given = [computed(tmp_path, frame, "method: place", "join: {p: no}", threads=threads) for threads in (1, 2, 4, 8)]
+    one, *others = [[row["method"] for row in rows] for rows in given]
+    assert len(one) == len(frame) and all(other == one for other in others)
 
 
 def test_an_id_that_is_longer_than_it_is_padded_to_is_not_cut(tmp_path: Path) -> None:

@@ -102,6 +102,20 @@ def test_the_order_of_lines_and_lines_that_are_there_twice_change_nothing(tmp_pa
     assert found == {table: whole[table] for table in found} and len(found) == len(whole) - 1, "no scans were given"
 
 
+@pytest.mark.slow
+def test_of_two_views_of_one_version_the_same_counts_wherever_they_stand(tmp_path: Path) -> None:
+    views = [
+        order(1, cancelledAt=at, email=f"{at}@a.example") for at in (None, *(f"2026-03-0{n}" for n in range(1, 9)))
+    ]
+    told = []
+    for name, lines in (("rising", views), ("falling", views[::-1])):
+        export(tmp_path / name, *lines, line(1, 1), name="a.jsonl")
+        os.utime(tmp_path / name / "a.jsonl", (0, 0))
+        source = opened("shopify", tmp_path / name)
+        told.append([rows(source, table) for table in ("orders", "order_lines", "risk_signals")])
+    assert told[0] == told[1]
+
+
 def test_a_gzipped_export_gives_the_same(tmp_path: Path) -> None:
     (tmp_path / "orders.jsonl.gz").write_bytes(gzip.compress((EXPORT / "orders.jsonl").read_bytes()))
     assert everything(tmp_path)["payments"] == everything(EXPORT)["payments"]

@@ -220,6 +220,33 @@ def test_scans_are_moved_to_the_one_parcel_of_the_shop_that_has_their_code(tmp_p
     assert {row["order_id"] for row in rows(source, "shipment_events", ["1"])} == {"1", None}
 
 
+def test_scans_are_laid_over_a_shops_own_files_whatever_their_mapping_tells_of_a_parcel(tmp_path: Path) -> None:
+    shop, trackers = tmp_path / "shop", tmp_path / "trackers"
+    shop.mkdir()
+    trackers.mkdir()
+    (shop / "parcels.csv").write_text("parcel,order,code,who\np1,1,ONE,1\np2,2,TWO,2\n")
+    (shop / "carriers.csv").write_text("who,named,cut\n1,UPS,2026-03-03\n2,DHL,2026-03-03\n")
+    (tmp_path / "m.yaml").write_text("""
+shop: {id: s, time_zone: UTC, country: DE, currency: EUR}
+files: {p: parcels.csv, c: carriers.csv}
+tables:
+  fulfillments:
+    file: p
+    join: {c: who}
+    columns:
+      fulfillment_id: parcel
+      order_id: order
+      tracking_code: code
+      carrier: c.named
+      label_created_at: c.cut
+""")
+    event = {"datetime": "2026-03-04T07:00:00Z", "status": "in_transit"}
+    written(trackers, tracker(tracking_code="TWO", status="in_transit", tracking_details=[event]))
+    source = opened(f"folder:{shop}+tracking:{trackers}", str(tmp_path / "m.yaml"))
+    (scan,) = rows(source, "shipment_events")
+    assert (scan["fulfillment_id"], scan["order_id"], scan["unreadable"]) == ("p2", "2", None)
+
+
 def test_several_sources_are_named_in_one_word_and_a_plus_may_stand_in_a_folders_name() -> None:
     assert words_of("folder:/a+b+tracking:/c") == ["folder:/a+b", "tracking:/c"]
     assert words_of("shop+tracking:/c") == ["shop", "tracking:/c"]
