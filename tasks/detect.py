@@ -10,7 +10,7 @@ from control_tower.keeping import Kept
 from control_tower.keeping.step import open_archive, step
 from control_tower.settings import Settings, settings
 from policies import Policy
-from tasks.signals import nothing_of, vocabulary
+from tasks.signals import calendar_words, nothing_of, vocabulary
 from tasks.validate import Accepted
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def signalled(accepted: Accepted, signals: str, policy: Policy) -> Kept:
     with joins(tower) as connection:
         evidence_views(connection, accepted, tower)
         present = tuple(accepted.frames)
-        vocabulary(connection, accepted.shop, accepted.as_of, policy.calendar, present, accepted.untold)
+        vocabulary(connection, accepted.shop, accepted.as_of, present, accepted.untold)
+        calendar_words(connection, accepted.shop, accepted.as_of, policy.calendar)
         connection.execute(f"COPY ({signals.strip()}) TO {literal(str(written))} {PARQUET}")
     facts = archive.keep_file("facts", written)
     lacking = [name for name in policy.facts if name not in facts.columns]

@@ -14,8 +14,6 @@ from control_tower.keeping import Kept
 from control_tower.keeping.step import open_archive, step
 from control_tower.nouns import Noun, as_json
 from control_tower.settings import Settings, settings
-from control_tower.shops import settings_at
-from policies import policy
 from policies.measures import BOOK, Costs, Measure, Measures, measures
 from tasks.book import Book
 from tasks.detect import evidence_views
@@ -174,8 +172,7 @@ def _views(
     """The words and tables that sections may read."""
     archive = open_archive(tower.artifacts)
     evidence_views(connection, accepted, tower)
-    calendar = policy("fulfilment", accepted.as_of, settings_at(accepted.shop.id, tower).policies).calendar
-    vocabulary(connection, accepted.shop, accepted.as_of, calendar, tuple(accepted.frames), accepted.untold)
+    vocabulary(connection, accepted.shop, accepted.as_of, tuple(accepted.frames), accepted.untold)
     zone = literal(accepted.shop.time_zone)
     for macro in (
         f"since() AS TIMESTAMPTZ {literal(as_json(since))}",

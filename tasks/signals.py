@@ -50,7 +50,8 @@ def _types(lane: Lane, policy: Policy, tower: Settings) -> dict[str, str]:
             nothing_of(connection, table)
         nothing = ", ".join(f"NULL::VARCHAR AS {quoted(name)}" for name in MARKS)
         connection.execute(f"CREATE VIEW marks AS SELECT {nothing} WHERE false")
-        vocabulary(connection, shop, datetime.now(UTC), policy.calendar, ())
+        vocabulary(connection, shop, datetime.now(UTC), ())
+        calendar_words(connection, shop, datetime.now(UTC), policy.calendar)
         rows = connection.execute(f"DESCRIBE {lane.signals.strip()}").fetchall()
     return {str(row[0]): str(row[1]) for row in rows}
 
@@ -108,11 +109,10 @@ def vocabulary(
     connection: duckdb.DuckDBPyConnection,
     shop: Shop,
     as_of: datetime,
-    calendar: Calendar,
     present: Sequence[str],
     untold: Sequence[str] = (),
 ) -> None:
-    """The words that signals may use beside SQL's own.
+    """The words that signals and measures may use beside SQL's own.
 
     Args:
         present: the tables that the source has.
@@ -131,6 +131,10 @@ def vocabulary(
         connection.execute(f"CREATE MACRO {macro}")
     _statistics(connection)
     _words(connection)
+
+
+def calendar_words(connection: duckdb.DuckDBPyConnection, shop: Shop, as_of: datetime, calendar: Calendar) -> None:
+    """`open_days(moment)`, beside `vocabulary`: how many business days there are from a moment to `as_of`."""
     connection.register("calendar", business_days(shop, calendar, as_of))
     # The calendar as one list, indexed by day: counting open days is then two look-ups and no join.
     connection.execute("SET VARIABLE first_day = (SELECT min(day) FROM calendar)")

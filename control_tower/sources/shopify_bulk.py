@@ -121,8 +121,8 @@ class BulkExport(Observed):
             if name != "version"
         )
         return (
-            f"SELECT {picked}, version, {own} AS _key, {named} AS _source_id, seen AS _seen, filename AS _file, hash(text) AS _text,"
-            f" nullif(concat_ws('; ', {broken}), '') AS unreadable"
+            f"SELECT {picked}, version, {own} AS _key, {named} AS _source_id, seen AS _seen, filename AS _file,"
+            f" hash(text) AS _text, nullif(concat_ws('; ', {broken}), '') AS unreadable"
             f" FROM (SELECT version, seen, filename, CAST(node AS VARCHAR) AS text, {self._lost(part)} AS lost{texts}"
             f" FROM ({self._nodes(part)}) WHERE {part.where})"
         )
@@ -179,7 +179,8 @@ class BulkExport(Observed):
         odd = " OR ".join(f"coalesce({kind} NOT IN ('ARRAY', 'NULL'), false)" for kind in kinds.values())
         fullest = " + ".join(f"coalesce(json_array_length(json -> '$.{name}') > 0, false)::INT" for name in LISTS)
         everywhere = ", ".join(f"bool_and({kind} IS NOT NULL)" for kind in kinds.values())
-        walk = f"SELECT {KIND}, count(*), max_by(json, {fullest}), bool_or({odd}), {everywhere} FROM {self._lines()}"
+        sample = f"max_by(json, row({fullest}, hash(json)))"
+        walk = f"SELECT {KIND}, count(*), {sample}, bool_or({odd}), {everywhere} FROM {self._lines()}"
         try:
             with duckdb.connect(config=ALONE) as connection:
                 found = connection.sql(f"{walk} GROUP BY 1").fetchall()

@@ -41,7 +41,7 @@ def facts(evidence: Evidence, as_of: datetime = AS_OF) -> pd.DataFrame:
             if rows:
                 marks = ", ".join("?" * len(kinds))
                 connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
-        vocabulary(connection, SHOP, as_of, load("fraud", as_of).calendar, LANE.tables)
+        vocabulary(connection, SHOP, as_of, LANE.tables)
         return connection.execute(LANE.signals).df().set_index("order_id")
 
 
