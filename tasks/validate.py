@@ -147,18 +147,13 @@ def with_context(contract: Contract, gathered: Gathered, tower: Settings) -> pd.
     else:
         joined, picked = [], []
         for number, (table, on) in enumerate(sorted({(column.table, column.on) for column in context})):
-            parent = literal(archive.location(gathered.frames[table]))
-            joined.append(
-                # Of several rows of one key always the same, wherever they lie: in a part, or in the whole.
-                f"LEFT JOIN (SELECT DISTINCT ON ({quoted(on)}) *"
-                f" FROM read_parquet({parent}) AS p ORDER BY hash(p)) AS p{number}"
-                f" ON p{number}.{quoted(on)} = c.{quoted(on)}"
-            )
-            picked += [
-                f"p{number}.{quoted(column.column)} AS {quoted(column.name)}"
-                for column in context
-                if (column.table, column.on) == (table, on)
-            ]
+            parent, key = literal(archive.location(gathered.frames[table])), quoted(on)
+            several = [column for column in context if (column.table, column.on) == (table, on)]
+            # Rows of one key are refused; what they say differently is, wherever they lie, the least of it.
+            least = ", ".join(f"min({quoted(column.column)}) AS {quoted(column.name)}" for column in several)
+            once = f"(SELECT {key}, {least} FROM read_parquet({parent}) GROUP BY {key})"
+            joined.append(f"LEFT JOIN {once} AS p{number} ON p{number}.{key} = c.{key}")
+            picked += [f"p{number}.{quoted(column.name)}" for column in several]
         child = literal(archive.location(gathered.frames[contract.name]))
         with joins(tower) as connection:
             table = connection.sql(
