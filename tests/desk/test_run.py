@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +43,17 @@ def filled(tower: Tower, orders: int) -> None:
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     assert ended("fulfilment", *words) == 0
     return str(capsys.readouterr().out)
+
+
+@pytest.mark.slow
+def test_a_mistake_is_one_sentence_wherever_it_is_found_and_nothing_else_is_said(tower: Tower, tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text("order_id,status\n1,open\n")
+    words = ["run", "fulfilment", "--source", f"folder:{tmp_path}", "--dry-run"]
+    program = "import sys; from desk.command import main; main(sys.argv[1:])"
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 3 and done.stdout == ""
+    _, _, told = " ".join(done.stderr.split()).partition("tower: ")
+    assert re.fullmatch(r"contract orders@\S+ rule \S+: column placed_at is gone \([^()]+\) \([^()]+\)", told)
 
 
 @pytest.mark.slow

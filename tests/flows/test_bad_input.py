@@ -187,6 +187,11 @@ def test_a_mapping_that_names_a_missing_file_or_column_offers_the_nearest(
     mapping.write_text(text.replace("FILE", "orders.csv").replace("COLUMN", "ordr_id"))
     with pytest.raises(MappingError, match=r"'ordr_id', which orders\.csv does not have.*did you mean 'order_id'"):
         tower.watch(source=f"folder:{folder}", mapping=str(mapping), dry_run=True)
+    mapping.write_text(
+        text.replace("FILE", "orders.csv").replace("COLUMN", "order_id").replace("placed_at:", "placd_at:")
+    )
+    with pytest.raises(MappingError, match=r"orders has no column 'placd_at'.*did you mean 'placed_at'"):
+        tower.watch(source=f"folder:{folder}", mapping=str(mapping), dry_run=True)
 
 
 def test_a_breach_is_told_to_the_channel_and_touches_no_case(tower: Any, folder: Path) -> None:
