@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -159,3 +160,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if match:
         return f"did you mean {match[0]!r}?"
     return f"there are: {', '.join(names[:12])}" if names else "there are none"
+
+
+def let_go(fault: BaseException) -> None:
+    """Drop what was under way where a fault was raised: Prefect holds the last one, and with it tables in memory and
+    DuckDB's connection, of which DuckDB complains when the process ends."""
+    chained: BaseException | None = fault
+    while chained:
+        traceback.clear_frames(chained.__traceback__)
+        chained = chained.__context__

@@ -20,6 +20,7 @@ from control_tower.errors import (
     ReplayDiffers,
     SettingError,
     TowerError,
+    let_go,
 )
 from desk.approvers import approvers
 from desk.audit_commands import audits
@@ -383,20 +384,10 @@ def main(arguments: list[str] | None = None) -> None:
         from desk.show import err, printable
 
         err.print(f"tower: {printable(str(fault))}", style="red", markup=False, highlight=False)
-        _let_go(fault)
+        let_go(fault)
         raise SystemExit(next((code for kind, code in EXITS.items() if isinstance(fault, kind)), 2)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - the reader left, as in `tower queue | head`
         raise SystemExit(0) from None
-
-
-def _let_go(fault: BaseException) -> None:
-    """Drop what was under way where it was raised. Prefect holds the fault, and DuckDB would complain at the end."""
-    import traceback
-
-    chained: BaseException | None = fault
-    while chained:
-        traceback.clear_frames(chained.__traceback__)
-        chained = chained.__context__

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, ParamSpec, TypeVar, cast, overload
 
-from control_tower.errors import SettingError
+from control_tower.errors import SettingError, let_go
 from control_tower.keeping.archive import Archive
 from control_tower.keeping.code import code_version
 from control_tower.keeping.in_time import in_time
@@ -124,6 +124,7 @@ def _step(function: Callable[P, R], touches: str, reads: bool = False) -> Callab
             content |= {"error": redacted(f"{type(fault).__name__}: {fault}")[:2000], "ended_at": datetime.now(UTC)}
             tell(error=type(fault).__name__)
             append(archive, ledger, flow_run_id(), content, _flow())
+            let_go(fault)
             raise
         content["outputs"] = keep_values(archive, {"result": result})
         content["versions"] |= versions_in({"result": result})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections import Counter
 
 import pytest
@@ -76,3 +78,27 @@ def test_a_store_that_refused_did_not_break_off() -> None:
     assert not broke_off(refused)
     refused.__cause__ = ConnectionRefusedError()
     assert broke_off(refused)
+
+
+def test_a_step_that_fails_lets_go_of_what_it_held_though_the_fault_lives_on(server: Server) -> None:
+    class Held:
+        """As tables, or a connection."""
+
+    held: list[weakref.ref[Held]] = []
+
+    @step
+    def hold() -> None:
+        mine = Held()
+        held.append(weakref.ref(mine))
+        raise SourceError("could not be read", where="there")
+
+    @flow(name="holding", persist_result=False)
+    def holding() -> SourceError | None:
+        try:
+            return hold()
+        except SourceError as fault:
+            return fault
+
+    fault = holding()
+    gc.collect()
+    assert fault and [each() for each in held] == [None]

@@ -70,6 +70,7 @@ class Vendure:
 
     def start(self) -> None:
         own = {"PORT": str(self.port), "VENDURE_DISABLE_TELEMETRY": "true"} | self.environment
+        own |= {"FILLED": "yes"} if self.key else {}
         known = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "TMPDIR")}
         self.process = subprocess.Popen(
             ["node", "server.js"], cwd=self.folder, env=known | own, text=True, start_new_session=True,
@@ -125,8 +126,8 @@ def asked(http: httpx.Client, url: str, query: str, variables: dict[str, Any], h
 
 
 @contextlib.contextmanager
-def vendure(cache: Path, database: str = "", file: Path | None = None, refund_ms: int = 20) -> Iterator[Vendure]:
-    """A server on sql.js, in memory or in a file, or on an empty PostgreSQL database."""
+def vendure(cache: Path, database: str = "", refund_ms: int = 20) -> Iterator[Vendure]:
+    """A server on sql.js, in memory, or on an empty PostgreSQL database."""
     environment = {"ADMIN_PASSWORD": secrets.token_hex(8), "REFUND_MS": str(refund_ms)}
     if database:
         url = make_url(database)
@@ -134,8 +135,6 @@ def vendure(cache: Path, database: str = "", file: Path | None = None, refund_ms
             "DB": "postgres", "PGHOST": str(url.host), "PGPORT": str(url.port), "PGUSER": str(url.username),
             "PGDATABASE": str(url.database),
         }  # fmt: skip
-    elif file:
-        environment["SQLJS_FILE"] = str(file)
     server = Vendure(install(cache), environment, free_port())
     server.start()
     try:

@@ -1,6 +1,6 @@
 // A Vendure shop on loopback for tests: one product that costs a cent, a payment method that can refund, a hold guard.
-// PORT; DB=postgres with PGHOST, PGPORT, PGUSER, PGDATABASE, or sql.js, in memory or in SQLJS_FILE. Prints READY.
-const { mkdtempSync, writeFileSync, existsSync } = require('fs');
+// PORT; DB=postgres with PGHOST, PGPORT, PGUSER, PGDATABASE, and FILLED where it is; or sql.js in memory. Prints READY.
+const { mkdtempSync, writeFileSync } = require('fs');
 const { tmpdir } = require('os');
 const { join } = require('path');
 const core = require('@vendure/core');
@@ -44,10 +44,7 @@ const database =
         type: 'postgres', host: process.env.PGHOST, port: Number(process.env.PGPORT),
         username: process.env.PGUSER, database: process.env.PGDATABASE, synchronize: true,
       }
-    : {
-        type: 'sqljs', synchronize: true,
-        ...(process.env.SQLJS_FILE ? { location: process.env.SQLJS_FILE, autoSave: true } : {}),
-      };
+    : { type: 'sqljs', synchronize: true };
 
 const config = {
   logger: new core.DefaultLogger({ level: core.LogLevel.Error }),
@@ -80,8 +77,7 @@ Cent,cent,Costs a cent,,,,,CENT,0.01,standard,100000000,false,,
 `;
 
 async function start() {
-  const filled = process.env.SQLJS_FILE && existsSync(process.env.SQLJS_FILE);
-  if (filled || process.env.FILLED) {
+  if (process.env.FILLED) {
     await core.bootstrap(config);
   } else {
     const csv = join(mkdtempSync(join(tmpdir(), 'vendure-')), 'products.csv');
