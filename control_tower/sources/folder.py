@@ -91,7 +91,8 @@ class FolderSource(Observed):
         whole = " UNION ALL ".join(self._part(connection, table, part, columns) for part in mapped)
         # A join keeps no order and a choice of rows none, and what is kept is named by its bytes.
         if len(mapped) > 1 or mapped[0].join:
-            whole = in_order(whole, "source_id", next(iter(columns)))
+            named = ["source_id"] if "source_id" in columns else []
+            whole = in_order(whole, *named, next(iter(columns)))
         elif mapped[0].one_row_for:
             whole += " ORDER BY m._row"
         if orders is None or "order_id" not in columns:  # a table without orders is given whole

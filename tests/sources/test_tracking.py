@@ -245,6 +245,9 @@ tables:
     source = opened(f"folder:{shop}+tracking:{trackers}", str(tmp_path / "m.yaml"))
     (scan,) = rows(source, "shipment_events")
     assert (scan["fulfillment_id"], scan["order_id"], scan["unreadable"]) == ("p2", "2", None)
+    with duckdb.connect() as connection:  # of a table some columns may be asked for, in their order
+        told = connection.sql(source.relation(connection, "fulfillments", {"fulfillment_id": "VARCHAR"})).fetchall()
+    assert told == [("p1", None), ("p2", None)]
 
 
 def test_several_sources_are_named_in_one_word_and_a_plus_may_stand_in_a_folders_name() -> None:
